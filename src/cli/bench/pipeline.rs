@@ -1,0 +1,307 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tidewheel_loadgen::broker::{Broker, BrokerOptions, KafkaJars};
+use tidewheel_loadgen::replay::Replay;
+use tidewheel_loadgen::streams::Synthetic;
+
+use super::{bare, machine};
+use crate::cli::exit::Failure;
+use crate::cli::telemetry;
+use crate::config::Config;
+use crate::pipeline::{Options, Report, Service, Setup};
+use crate::stream::{Endpoint, Position, SourceConsumer, TopicSpec, ensure_topics};
+
+const TOPIC: &str = "bench.events";
+const PACED_TOPIC: &str = "bench.paced";
+const OUT: &str = "bench.bare";
+const PARTITIONS: i32 = 4;
+const FEATURES: usize = 10;
+/// Memory is compared from this many events on.
+const RSS_FROM: u64 = 1_000_000;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Events in each pass
+    #[arg(long, default_value_t = 3_000_000)]
+    events: u64,
+    /// Passes of each kind, in turn; medians are printed
+    #[arg(long, default_value_t = 3)]
+    passes: usize,
+    /// A running Kafka; otherwise one is started from the jars in .kafka/libs (see deploy/kafka/fetch)
+    #[arg(long)]
+    brokers: Option<String>,
+    /// Events a second in the freshness pass
+    #[arg(long, default_value_t = 10_000)]
+    paced: u64,
+    /// Seconds of the freshness pass
+    #[arg(long, default_value_t = 10)]
+    paced_seconds: u64,
+    /// Folder for data, on the disk that is to be measured; default: a temporary one
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// What one pass of the pipeline gave.
+struct Pass {
+    seconds: f64,
+    cpu: BTreeMap<String, f64>,
+    rss_early: u64,
+    rss_end: u64,
+    report: Report,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let temporary = tempfile::tempdir().map_err(|error| Failure::Usage(error.to_string()))?;
+    let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+    std::fs::create_dir_all(&data).map_err(|error| Failure::Usage(format!("{}: {error}", data.display())))?;
+    let started;
+    let brokers = match &args.brokers {
+        Some(brokers) => brokers.clone(),
+        None => {
+            started = start_broker(&temporary.path().join("kafka"))?;
+            started.address()
+        }
+    };
+    let metrics = telemetry::metrics()?;
+    let config = configure(&brokers, TOPIC)?;
+    telemetry::log(&config.log)?;
+    actix::System::new().block_on(async {
+        let endpoint = Endpoint::new(&config.kafka);
+        let topics: Vec<TopicSpec> = [TOPIC, PACED_TOPIC, OUT].iter().map(|topic| spec(topic)).collect();
+        ensure_topics(&endpoint, &topics).await.map_err(crate::pipeline::ServiceError::from)?;
+        println!("loading {} events of {FEATURES} numbers, label in the event, {PARTITIONS} partitions", args.events);
+        load(&brokers, TOPIC, args.events, None)?;
+        let (mut passes, mut bares) = (Vec::new(), Vec::new());
+        for pass in 0..args.passes {
+            let dir = data.join(format!("pass-{pass}"));
+            let render = metrics.clone();
+            passes.push(pipeline_pass(&config, dir, args.events, move || render.render()).await?);
+            let values = predictions(&endpoint)?;
+            let value_bytes = values.iter().map(Vec::len).sum::<usize>() / values.len();
+            let took = bare::run(&endpoint, TOPIC, PARTITIONS, OUT, &values, args.events)
+                .map_err(crate::pipeline::ServiceError::from)?;
+            bares.push(took.as_secs_f64());
+            let rate = |seconds: f64| args.events as f64 / seconds / 1e6;
+            let last = passes[pass].seconds;
+            println!(
+                "pass {}: pipeline {:.3} M/s, bare pipe {:.3} M/s (predictions of {value_bytes} bytes), ratio {:.2}",
+                pass + 1,
+                rate(last),
+                rate(took.as_secs_f64()),
+                took.as_secs_f64() / last,
+            );
+        }
+        summary(args, &passes, &bares);
+        let (p50, p99) = machine::fdatasync(&data, 500).map_err(|error| Failure::Usage(error.to_string()))?;
+        println!("bare fdatasync of 400 bytes: p50 {:.2} ms, p99 {:.2} ms", ms(p50), ms(p99));
+        freshness(args, &brokers, data.join("paced"), move || metrics.render()).await
+    })
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn spec(topic: &str) -> TopicSpec {
+    TopicSpec {
+        name: topic.into(),
+        partitions: PARTITIONS,
+        no_fewer_than: None,
+        source: false,
+        compacted: false,
+    }
+}
+
+fn start_broker(dir: &std::path::Path) -> Result<Broker, Failure> {
+    let jars = KafkaJars::locate().map_err(|error| Failure::Usage(error.to_string()))?;
+    println!("starting Apache Kafka");
+    let options = BrokerOptions { heap_mib: 1024, ..BrokerOptions::default() }
+        .property("broker.session.timeout.ms", "9000");
+    Broker::start(&jars, dir, options).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Everything on: journal, checkpoints, join, monitors, alerts, HTTP.
+fn configure(brokers: &str, topic: &str) -> Result<Config, Failure> {
+    let features: String = (0..FEATURES).map(|i| format!("f{i} = \"numeric\"\n")).collect();
+    let text = format!(
+        r#"
+[kafka]
+brokers = "{brokers}"
+[http]
+listen = "127.0.0.1:0"
+[log]
+level = "warn"
+[pipeline.bench]
+[pipeline.bench.events]
+topic = "{topic}"
+partitions = {PARTITIONS}
+id = "id"
+label = "label"
+[pipeline.bench.outputs]
+predictions = "bench.predictions"
+alerts = "bench.alerts"
+dead_letters = "bench.dead_letters"
+[pipeline.bench.schema]
+task = "binary"
+classes = ["0", "1"]
+[pipeline.bench.schema.features]
+{features}
+[pipeline.bench.model]
+learner = "linear"
+[pipeline.bench.monitor.quality]
+enabled = true
+threshold = 0.6
+"#
+    );
+    Ok(Config::parse(&text, Vec::new())?)
+}
+
+fn load(brokers: &str, topic: &str, events: u64, rate: Option<f64>) -> Result<(), Failure> {
+    let mut replay = Replay::new(brokers, topic, "");
+    replay.labels_topic = None;
+    replay.rate = rate;
+    let source = Synthetic::new(events, FEATURES, 1);
+    let report = replay.run(&source).map_err(|error| Failure::Check(error.to_string()))?;
+    if rate.is_none() {
+        println!("loaded at {:.2} M/s", report.events_per_second / 1e6);
+    }
+    Ok(())
+}
+
+/// Runs the service until everything is learned, acknowledged and stored.
+async fn pipeline_pass(
+    config: &Config,
+    dir: PathBuf,
+    events: u64,
+    metrics: impl Fn() -> String + Send + Sync + Clone + 'static,
+) -> Result<Pass, Failure> {
+    let mut config = config.clone();
+    config.data.dir = dir;
+    let before = machine::cpu_seconds();
+    let service = Service::start(&config, Options::default(), metrics).await?;
+    let status = service.pipelines()[0].status.clone();
+    let (mut start, mut rss_early) = (None, 0);
+    loop {
+        actix::clock::sleep(Duration::from_millis(2)).await;
+        let read = status.records_read();
+        if read > 0 && start.is_none() {
+            start = Some(Instant::now());
+        }
+        if rss_early == 0 && read >= RSS_FROM.min(events / 2) {
+            rss_early = machine::rss_bytes();
+        }
+        if read >= events && status.settled() {
+            break;
+        }
+        if service.pipelines()[0].pipeline.is_finished() {
+            break;
+        }
+    }
+    let seconds = start.map_or(f64::NAN, |start| start.elapsed().as_secs_f64());
+    let mut cpu = machine::cpu_seconds();
+    for (thread, seconds) in before {
+        *cpu.entry(thread).or_insert(0.0) -= seconds;
+    }
+    let rss_end = machine::rss_bytes();
+    actix::clock::sleep(Duration::from_millis(300)).await;
+    let report = status.last_report();
+    service.stop("bench", "the pass is over").await?;
+    let report = report.ok_or_else(|| Failure::Check("the pipeline gave no report".into()))?;
+    if report.accounts.events.learned != events {
+        return Err(Failure::Check(format!("{events} events, but the accounts say {:?}", report.accounts)));
+    }
+    Ok(Pass { seconds, cpu, rss_early, rss_end, report: (*report).clone() })
+}
+
+/// Some predictions that the pipeline wrote: the bare pipe writes these, since bytes of another kind compress otherwise.
+fn predictions(endpoint: &Endpoint) -> Result<Vec<Vec<u8>>, Failure> {
+    let position = Position { topic: "bench.predictions".into(), partition: 0, next: 0 };
+    let stream = |error| Failure::Service(crate::pipeline::ServiceError::from(error));
+    let mut source = SourceConsumer::live(endpoint, "tidewheel.bench", &[position]).map_err(stream)?;
+    let wait = Duration::from_secs(10);
+    let batch = source.next_batch(wait, Duration::from_millis(100), 1_000).map_err(stream)?;
+    let batch = batch.ok_or_else(|| Failure::Check("no predictions were written".into()))?;
+    Ok(batch.iter().filter_map(|record| record.value().map(<[u8]>::to_vec)).collect())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn summary(args: &Args, passes: &[Pass], bares: &[f64]) {
+    let events = args.events as f64;
+    let pipeline = median(passes.iter().map(|pass| pass.seconds).collect());
+    let bare = median(bares.to_vec());
+    let ratio = median(passes.iter().zip(bares).map(|(pass, bare)| bare / pass.seconds).collect());
+    println!("\npipeline  {:.3} M events/s (median of {})", events / pipeline / 1e6, passes.len());
+    println!("bare pipe {:.3} M events/s", events / bare / 1e6);
+    println!("ratio     {ratio:.2} (median of the pairs)");
+    let last = &passes[passes.len() - 1];
+    println!("\nCPU seconds per million events, by thread, last pass:");
+    let mut threads: Vec<_> = last.cpu.iter().collect();
+    threads.sort_by(|a, b| b.1.total_cmp(a.1));
+    let mut total = 0.0;
+    for (thread, seconds) in threads {
+        let each = seconds / events * 1e6;
+        total += each;
+        if each >= 0.005 {
+            println!("  {thread:<16} {each:.3}");
+        }
+    }
+    println!("  {:<16} {total:.3}", "all");
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    println!(
+        "\nRSS {:.1} MiB at {} events, {:.1} MiB at {} (ratio {:.3}), first pass",
+        mib(passes[0].rss_early),
+        RSS_FROM.min(args.events / 2),
+        mib(passes[0].rss_end),
+        args.events,
+        passes[0].rss_end as f64 / passes[0].rss_early as f64
+    );
+    let monitor = &last.report.monitor;
+    println!(
+        "median label delay {} events, {} revisions, {} entries",
+        monitor.label_delay_median.unwrap_or(0),
+        last.report.revisions,
+        last.report.entry
+    );
+}
+
+async fn freshness(
+    args: &Args,
+    brokers: &str,
+    dir: PathBuf,
+    metrics: impl Fn() -> String + Send + Sync + Clone + 'static,
+) -> Result<(), Failure> {
+    let mut config = configure(brokers, PACED_TOPIC)?;
+    config.data.dir = dir;
+    let setup = Setup::new("bench", &config.pipeline["bench"]);
+    debug_assert_eq!(&*setup.events_topic, PACED_TOPIC);
+    let service = Service::start(&config, Options::default(), metrics).await?;
+    let status = service.pipelines()[0].status.clone();
+    let events = args.paced * args.paced_seconds;
+    let (brokers, rate) = (brokers.to_owned(), args.paced as f64);
+    let loading = std::thread::spawn(move || load(&brokers, PACED_TOPIC, events, Some(rate)));
+    while !loading.is_finished() || status.records_read() < events {
+        actix::clock::sleep(Duration::from_millis(20)).await;
+        if service.pipelines()[0].pipeline.is_finished() {
+            break;
+        }
+    }
+    actix::clock::sleep(Duration::from_millis(400)).await;
+    let report = status.last_report();
+    service.stop("bench", "the pass is over").await?;
+    loading.join().map_err(|_| Failure::Check("the load panicked".into()))??;
+    let report = report.ok_or_else(|| Failure::Check("the pipeline gave no report".into()))?;
+    println!(
+        "freshness at {} events/s: p50 {} ms, p99 {} ms (from the producer's timestamp to the swap), median label delay {}",
+        args.paced,
+        report.freshness.p50_ms.unwrap_or(0),
+        report.freshness.p99_ms.unwrap_or(0),
+        report.monitor.label_delay_median.unwrap_or(0)
+    );
+    Ok(())
+}

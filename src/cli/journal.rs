@@ -1,0 +1,49 @@
+use std::io::{self, Write};
+
+use super::ConfigArgs;
+use super::exit::Failure;
+use crate::config::Config;
+use crate::journal::Replay;
+use crate::pipeline::Places;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The pipeline; may be left out where there is only one
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// First entry to print
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let config = args.config.load()?;
+    let name = choose(&config, args.pipeline.as_deref())?;
+    let mut replay = Replay::open(&Places::new(&config.data.dir, name).journal, args.from, u64::MAX)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    while let Some(entry) = replay.next_entry()? {
+        let mut line = entry.to_json();
+        line.push(b'\n');
+        if out.write_all(&line).is_err() {
+            // Whoever read has seen enough.
+            return Ok(());
+        }
+    }
+    let _ = out.flush();
+    Ok(())
+}
+
+/// The pipeline that is meant.
+pub fn choose<'a>(config: &'a Config, asked: Option<&'a str>) -> Result<&'a str, Failure> {
+    let names: Vec<&str> = config.pipeline.keys().map(String::as_str).collect();
+    match asked {
+        Some(name) if config.pipeline.contains_key(name) => Ok(name),
+        Some(name) => {
+            Err(Failure::Usage(format!("no pipeline {name:?}, expected one of {}", names.join(", "))))
+        }
+        None if names.len() == 1 => Ok(names[0]),
+        None => Err(Failure::Usage(format!("say which with --pipeline: {}", names.join(", ")))),
+    }
+}

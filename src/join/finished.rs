@@ -1,0 +1,143 @@
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+
+use crate::state::{StateError, TensorMap};
+
+/// How an event ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Learned, or scored only: its label came.
+    Labelled = 0,
+    /// Its label did not come in time.
+    Expired = 1,
+}
+
+/// The last finished ids, first in, first out: what makes a repeated event a duplicate and a late label late.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    ids_max: usize,
+    /// Oldest first; the number of the oldest is `first`.
+    ring: VecDeque<(u128, f32, Outcome)>,
+    first: u64,
+    /// Numbers in the ring, modulo 2^32, by id: half the memory of whole ones, and so half the cache misses.
+    index: HashTable<u32>,
+    /// Sum of the hashes of what is in the ring, modulo 2^128.
+    pub(super) sum: u128,
+}
+
+/// Mixes one entry into 128 bits that add up to a sum; ids are hashes already, so two multiplications are enough to
+/// keep exchanged labels or places from cancelling out.
+fn hash(number: u64, (id, label, outcome): (u128, f32, Outcome)) -> u128 {
+    const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let rest = u128::from(number) << 64 | u128::from(label.to_bits()) << 8 | outcome as u128;
+    let mixed = (id ^ rest.wrapping_mul(ODD)).wrapping_mul(ODD);
+    (mixed ^ (mixed >> 64)).wrapping_mul(ODD)
+}
+
+impl Finished {
+    pub(super) fn new(ids_max: usize) -> Self {
+        Self { ids_max: ids_max.max(1), ring: VecDeque::new(), first: 0, index: HashTable::new(), sum: 0 }
+    }
+
+    pub(super) fn configure(&mut self, ids_max: usize) {
+        self.ids_max = ids_max.max(1);
+        while self.ring.len() > self.ids_max {
+            self.forget_oldest();
+        }
+    }
+
+    pub(super) fn ids_max(&self) -> usize {
+        self.ids_max
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub(super) fn get(&self, id: u128) -> Option<(f32, Outcome)> {
+        let number = *self.index.find(id as u64, |number| self.ring[self.place(*number)].0 == id)?;
+        let (_, label, outcome) = self.ring[self.place(number)];
+        Some((label, outcome))
+    }
+
+    /// Remembers an id that is not in the ring; the oldest leaves when it is full.
+    pub(super) fn push(&mut self, id: u128, label: f32, outcome: Outcome) {
+        while self.ring.len() >= self.ids_max {
+            self.forget_oldest();
+        }
+        let number = self.first + self.ring.len() as u64;
+        self.ring.push_back((id, label, outcome));
+        self.sum = self.sum.wrapping_add(hash(number, (id, label, outcome)));
+        let (ring, first) = (&self.ring, self.first as u32);
+        self.index.insert_unique(id as u64, number as u32, |number| {
+            ring[number.wrapping_sub(first) as usize].0 as u64
+        });
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(oldest) = self.ring.front().copied() else { return };
+        let number = self.first;
+        self.sum = self.sum.wrapping_sub(hash(number, oldest));
+        if let Ok(found) = self.index.find_entry(oldest.0 as u64, |other| *other == number as u32) {
+            found.remove();
+        }
+        self.ring.pop_front();
+        self.first += 1;
+    }
+
+    /// Where a number of the index is in the ring, which holds fewer than 2^32.
+    fn place(&self, number: u32) -> usize {
+        number.wrapping_sub(self.first as u32) as usize
+    }
+
+    pub(super) fn save(&self) -> TensorMap {
+        let mut map = TensorMap::new();
+        map.put_u64_one("first", self.first);
+        let ids = self.ring.iter().flat_map(|(id, _, _)| id.to_le_bytes()).collect();
+        map.put_bytes("ids", ids);
+        map.put_f32("labels", &self.ring.iter().map(|(_, label, _)| *label).collect::<Vec<_>>());
+        map.put_bytes("outcomes", self.ring.iter().map(|(_, _, outcome)| *outcome as u8).collect());
+        map
+    }
+
+    pub(super) fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        let labels = state.f32s("labels")?;
+        let outcomes = state.bytes("outcomes")?;
+        let (ids, _) = state.bytes("ids")?.as_chunks::<16>();
+        let mut loaded = Self::new(self.ids_max);
+        loaded.first = state.u64_one("first")?;
+        for ((id, label), outcome) in ids.iter().zip(labels).zip(outcomes) {
+            let outcome =
+                if *outcome == Outcome::Expired as u8 { Outcome::Expired } else { Outcome::Labelled };
+            loaded.push(u128::from_le_bytes(*id), label, outcome);
+        }
+        *self = loaded;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_id_is_forgotten_first_and_the_sum_follows() {
+        let mut finished = Finished::new(3);
+        for id in 1..=5_u128 {
+            finished.push(id << 70 | id, id as f32, Outcome::Labelled);
+        }
+        assert_eq!(finished.len(), 3);
+        assert_eq!(finished.get(2 << 70 | 2), None);
+        assert_eq!(finished.get(3 << 70 | 3), Some((3.0, Outcome::Labelled)));
+
+        let mut back = Finished::new(3);
+        back.load(&finished.save()).unwrap();
+        assert_eq!(back.sum, finished.sum);
+        back.push(99, 0.0, Outcome::Expired);
+        finished.push(99, 0.0, Outcome::Expired);
+        assert_eq!(back.sum, finished.sum);
+        assert_eq!(back.get(3 << 70 | 3), None);
+    }
+}

@@ -1,0 +1,155 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::entry::{Body, Entry, Part};
+use super::file::Scan;
+use super::hash::hash_records;
+use super::home::JournalError;
+use super::segment::{Line, SegmentReader};
+use crate::config::OnGap;
+use crate::stream::{Endpoint, Position, Records, RecordsBuilder, SourceConsumer, StreamError};
+
+/// Where the records that a journal names come from.
+pub trait RecordSource {
+    /// The records of a `batch`, exactly those that it names.
+    fn fetch(&mut self, entry: u64, parts: &[Part]) -> Result<Records, JournalError>;
+}
+
+/// Kafka as the source, read from the first offset that the journal names on.
+pub struct KafkaRecords {
+    endpoint: Endpoint,
+    group: String,
+    source: SourceConsumer,
+    on_gap: OnGap,
+    /// Offset that each partition is to be read from next.
+    next: BTreeMap<Place, i64>,
+    /// First offset that a partition has, where that is known from a gap met before.
+    low: BTreeMap<Place, i64>,
+    /// A gap was left out: the source does not stand at `next` any more.
+    astray: bool,
+}
+
+type Place = (String, i32);
+
+impl KafkaRecords {
+    /// For the batches that `scan` covers.
+    pub fn open(endpoint: &Endpoint, group: &str, scan: &Scan, on_gap: OnGap) -> Result<Self, JournalError> {
+        let next = scan.offsets.iter().map(|(place, (first, _))| (place.clone(), *first)).collect();
+        Ok(Self {
+            source: source(endpoint, group, &next)?,
+            endpoint: endpoint.clone(),
+            group: group.to_owned(),
+            on_gap,
+            next,
+            low: BTreeMap::new(),
+            astray: false,
+        })
+    }
+
+    fn fetch_part(&mut self, entry: u64, part: &Part) -> Result<Records, JournalError> {
+        let place = (part.topic.clone(), part.partition);
+        let range = (part.first, part.last, part.count as usize);
+        let gap = |reason: String| JournalError::Gap {
+            entry,
+            topic: part.topic.clone(),
+            partition: part.partition,
+            first: part.first,
+            last: part.last,
+            reason,
+        };
+        if let Some(low) = self.low.get(&place).filter(|low| part.first < **low) {
+            return Err(gap(format!("kafka begins at offset {low}")));
+        }
+        if self.astray {
+            self.source = source(&self.endpoint, &self.group, &self.next)?;
+            self.astray = false;
+        }
+        let mut sink = RecordsBuilder::new(self.source.topics().clone());
+        let patience = self.endpoint.timeout();
+        match self.source.read_exactly(&part.topic, part.partition, range, patience, &mut sink) {
+            Ok(()) => {}
+            Err(StreamError::Gap { low, high, .. }) => {
+                self.low.insert(place, low);
+                return Err(gap(format!("kafka has offsets {low} to {} only", high - 1)));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let records = sink.take();
+        let found = (records.get(0).offset(), records.get(records.len() - 1).offset());
+        if found != (part.first, part.last) {
+            return Err(gap(format!("kafka gave offsets {} to {} instead", found.0, found.1)));
+        }
+        let hash = hash_records(records.iter());
+        if hash != part.hash {
+            return Err(gap(format!("the records hash to {hash}, the journal says {}", part.hash)));
+        }
+        Ok(records)
+    }
+}
+
+impl RecordSource for KafkaRecords {
+    fn fetch(&mut self, entry: u64, parts: &[Part]) -> Result<Records, JournalError> {
+        let mut all = RecordsBuilder::new(self.source.topics().clone());
+        for part in parts {
+            let fetched = self.fetch_part(entry, part);
+            self.next.insert((part.topic.clone(), part.partition), part.last + 1);
+            match fetched {
+                Ok(records) => all.append(&records),
+                Err(error @ JournalError::Gap { .. }) if self.on_gap == OnGap::Skip => {
+                    tracing::error!(%error, "going on without these records, as on_gap = \"skip\" says");
+                    self.astray = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all.take())
+    }
+}
+
+/// Reads each partition from its next offset.
+fn source(
+    endpoint: &Endpoint,
+    group: &str,
+    next: &BTreeMap<Place, i64>,
+) -> Result<SourceConsumer, StreamError> {
+    let position = |((topic, partition), next): (&Place, &i64)| Position {
+        topic: topic.as_str().into(),
+        partition: *partition,
+        next: *next,
+    };
+    SourceConsumer::apart(endpoint, group, &next.iter().map(position).collect::<Vec<_>>())
+}
+
+/// The entries of a journal, in order.
+pub struct Replay {
+    reader: SegmentReader,
+    from: u64,
+    to: u64,
+}
+
+impl Replay {
+    /// Entries `from` to `to`, both included.
+    pub fn open(dir: &Path, from: u64, to: u64) -> Result<Self, JournalError> {
+        Ok(Self { reader: SegmentReader::open(dir, from)?, from, to })
+    }
+
+    /// The next entry, or None after the last.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
+        while let Some(line) = self.reader.next_line()? {
+            match line {
+                Line::Entry(entry) if entry.n > self.to => return Ok(None),
+                Line::Entry(entry) if entry.n >= self.from => return Ok(Some(entry)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The parts of a batch; none for other entries.
+pub fn parts(body: &Body) -> &[Part] {
+    match body {
+        Body::Batch { parts } => parts,
+        _ => &[],
+    }
+}

@@ -1,0 +1,23 @@
+//! Linear models, stepped example by example: logistic for two classes, softmax for more, least squares for a value.
+//!
+//! One example takes this way: its row is encoded with the statistics from before it and then goes into them
+//! (`encode`), is scored (`forward`), the scores become the prediction (`response`), the length of the step is found
+//! (`step`), and the weights move (`weights`, with `memory` and `rates` where rates adapt).
+
+mod chunks;
+mod exponential;
+mod forward;
+mod learner;
+mod memory;
+mod predictor;
+mod rates;
+mod response;
+mod saved;
+mod step;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub use learner::LinearLearner;
+pub use predictor::LinearPredictor;

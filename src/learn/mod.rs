@@ -1,0 +1,154 @@
+//! Learners and predictors: plain structs that know no actor, clock, socket or hidden random source.
+
+pub mod encode;
+pub mod linear;
+pub mod neural;
+
+use std::sync::Arc;
+
+use crate::config::{LearnerKind, ModelConfig};
+use crate::schema::Rows;
+use crate::state::{StateError, TensorMap};
+
+/// What a model is for: its number of outputs and the loss that it minimises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objective {
+    /// `classes >= 2` outputs, probabilities that sum to one; logloss.
+    Classify { classes: usize },
+    /// One output; squared error.
+    Regress,
+}
+
+impl Objective {
+    /// Numbers that a prediction has: a probability for each class, or one value.
+    pub fn outputs(self) -> usize {
+        match self {
+            Self::Classify { classes } => classes,
+            Self::Regress => 1,
+        }
+    }
+}
+
+/// The shape that a learner is made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    pub numeric: usize,
+    pub categorical: usize,
+    pub objective: Objective,
+}
+
+/// Predictions of some rows: `[rows, outputs]`, row by row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Predictions {
+    pub outputs: usize,
+    pub values: Vec<f32>,
+}
+
+impl Predictions {
+    pub fn new(outputs: usize) -> Self {
+        Self { outputs, values: Vec::new() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len() / self.outputs.max(1)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.outputs..(row + 1) * self.outputs]
+    }
+
+    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        &mut self.values[row * self.outputs..(row + 1) * self.outputs]
+    }
+
+    /// Makes room for `rows` predictions, all zero.
+    pub fn reset(&mut self, outputs: usize, rows: usize) {
+        self.outputs = outputs;
+        self.values.clear();
+        self.values.resize(outputs * rows, 0.0);
+    }
+}
+
+/// Labelled rows in the order in which they are learned.
+#[derive(Debug, Clone, Copy)]
+pub struct Examples<'a> {
+    pub rows: &'a Rows,
+    /// Index of the class as a float, or the value to be met; one a row.
+    pub targets: &'a [f32],
+    /// Importance, finite and above zero; one a row.
+    pub weights: &'a [f32],
+}
+
+/// What a learner may know about the moment: nothing but the entry it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    /// Number of the journal's entry.
+    pub entry: u64,
+    /// Seed of the model's configuration; random choices are counter-based on (seed, entry, row).
+    pub seed: u64,
+    /// The entry's time, milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+/// The mutable estimator with its encoders and optimiser; one owner.
+///
+/// Its state is a function of the calls of `learn`, in order: saving, publishing, predicting change nothing that
+/// matters to later calls.
+pub trait Learner: Send {
+    /// Predicts with the learner's present state: `[rows, outputs]`.
+    fn predict(&self, rows: &Rows, out: &mut Predictions);
+
+    /// Learns the examples in their order. `out` gets, for each, the prediction from just before it was learned (for
+    /// a learner that steps in mini-batches: before its mini-batch).
+    fn learn(&mut self, examples: Examples<'_>, context: &Context, out: &mut Predictions);
+
+    /// What serving needs of the present state; costs in proportion to what changed since the last call where the
+    /// model is large. The predictor says bit for bit what `predict` would say now.
+    fn publish(&mut self) -> Arc<dyn Predictor>;
+
+    /// The whole state, encoders and optimiser included.
+    fn save(&self) -> TensorMap;
+
+    /// Takes over a saved state of a learner of the same configuration; on an error nothing has changed.
+    fn load(&mut self, state: &TensorMap) -> Result<(), StateError>;
+}
+
+/// What serving needs: immutable plain data with its own forward pass, no tensor library, no lock.
+pub trait Predictor: Send + Sync {
+    /// Predicts `[rows, outputs]`; rows do not influence each other.
+    fn predict(&self, rows: &Rows, out: &mut Predictions);
+
+    /// Whether every weight is finite: the gate.
+    fn is_finite(&self) -> bool;
+
+    /// The weights, in the form that the family's loader takes.
+    fn save(&self) -> TensorMap;
+}
+
+/// An untrained learner of the configured family.
+pub fn build(config: &ModelConfig, shape: &Shape) -> Box<dyn Learner> {
+    match config.learner {
+        LearnerKind::Linear => {
+            Box::new(linear::LinearLearner::new(&config.linear, config.categories_max, shape))
+        }
+        LearnerKind::Mlp => {
+            Box::new(neural::MlpLearner::new(&config.mlp, config.seed, config.categories_max, shape))
+        }
+    }
+}
+
+/// A predictor from what [`Predictor::save`] wrote.
+pub fn load_predictor(
+    config: &ModelConfig,
+    shape: &Shape,
+    state: &TensorMap,
+) -> Result<Arc<dyn Predictor>, StateError> {
+    Ok(match config.learner {
+        LearnerKind::Linear => Arc::new(linear::LinearPredictor::load(shape, state)?),
+        LearnerKind::Mlp => Arc::new(neural::MlpPredictor::load(shape, state)?),
+    })
+}

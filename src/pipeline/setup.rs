@@ -1,0 +1,91 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::PipelineConfig;
+use crate::learn::{Objective, Shape};
+use crate::schema::{EventDecoder, SchemaError};
+use crate::stream::TopicSpec;
+
+/// What a pipeline is made from; nothing here changes while it runs.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub name: Arc<str>,
+    pub config: PipelineConfig,
+    pub events_topic: Arc<str>,
+    pub labels_topic: Option<Arc<str>>,
+    pub predictions_topic: Arc<str>,
+    pub alerts_topic: Arc<str>,
+    pub dead_letters_topic: Arc<str>,
+    pub examples_topic: Option<Arc<str>>,
+}
+
+impl Setup {
+    pub fn new(name: &str, config: &PipelineConfig) -> Self {
+        let outputs = &config.outputs;
+        Self {
+            name: name.into(),
+            config: config.clone(),
+            events_topic: config.events.topic.as_str().into(),
+            labels_topic: config.labels.as_ref().map(|labels| labels.topic.as_str().into()),
+            predictions_topic: outputs.predictions.as_str().into(),
+            alerts_topic: outputs.alerts.as_str().into(),
+            dead_letters_topic: outputs.dead_letters.as_str().into(),
+            examples_topic: outputs.examples.as_deref().map(Into::into),
+        }
+    }
+
+    /// The shape that the schema gives a model.
+    pub fn shape(&self) -> Result<Shape, SchemaError> {
+        let decoder = EventDecoder::new(&self.config.events, &self.config.schema)?;
+        let objective = match self.config.schema.task {
+            crate::config::Task::Regression => Objective::Regress,
+            _ => Objective::Classify { classes: self.config.schema.outputs() },
+        };
+        Ok(Shape { numeric: decoder.numeric_width(), categorical: decoder.categorical_width(), objective })
+    }
+
+    /// The topics that are read: events first where there are labels too.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.events_topic).chain(&self.labels_topic)
+    }
+
+    /// Every topic, as it has to be.
+    pub fn topics(&self) -> Vec<TopicSpec> {
+        let partitions = self.config.events.partitions;
+        let spec = |name: &str, partitions: i32, source: bool, compacted: bool| TopicSpec {
+            name: name.to_owned(),
+            partitions,
+            no_fewer_than: None,
+            source,
+            compacted,
+        };
+        let mut specs = vec![spec(&self.events_topic, partitions, true, false)];
+        if let Some(labels) = &self.config.labels {
+            specs.push(spec(&labels.topic, labels.partitions, true, false));
+        }
+        // A prediction goes to the partition number of its event, and whoever made the events topic chose its own.
+        let no_fewer_than = Some(self.events_topic.to_string());
+        specs.push(TopicSpec { no_fewer_than, ..spec(&self.predictions_topic, partitions, false, false) });
+        specs.push(spec(&self.alerts_topic, 1, false, true));
+        specs.push(spec(&self.dead_letters_topic, 1, false, false));
+        specs.extend(self.examples_topic.iter().map(|topic| spec(topic, 1, false, false)));
+        specs
+    }
+}
+
+/// Where a pipeline keeps its files.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub root: PathBuf,
+    pub journal: PathBuf,
+    /// Pending events that do not fit in memory (redb).
+    pub pending: PathBuf,
+}
+
+impl Places {
+    pub fn new(data_dir: &Path, pipeline: &str) -> Self {
+        let root = data_dir.join("pipelines").join(pipeline);
+        let (journal, pending) = (root.join("journal"), root.join("pending.redb"));
+        Self { root, journal, pending }
+    }
+}

@@ -1,0 +1,117 @@
+use std::collections::BTreeMap;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::client::{Endpoint, StreamError, is_passing};
+
+/// A topic that a pipeline needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    pub name: String,
+    /// Partitions when it has to be created.
+    pub partitions: i32,
+    /// A topic listed before, of which it needs at least as many.
+    pub no_fewer_than: Option<String>,
+    /// Whether it is read as a source: then it must not be compacted, or rows would vanish from under the journal.
+    pub source: bool,
+    /// Whether it is created compacted.
+    pub compacted: bool,
+}
+
+/// Checks that the topics are there and fit, creating missing ones where the configuration allows it. Returns the
+/// number of partitions of each.
+pub async fn ensure_topics(
+    endpoint: &Endpoint,
+    specs: &[TopicSpec],
+) -> Result<BTreeMap<String, i32>, StreamError> {
+    let mut found = partitions(endpoint, specs)?;
+    let missing: Vec<&TopicSpec> = specs.iter().filter(|spec| !found.contains_key(&spec.name)).collect();
+    if !missing.is_empty() {
+        if !endpoint.config().create_topics {
+            return Err(StreamError::Topic {
+                topic: missing[0].name.clone(),
+                message: "does not exist, and kafka.create_topics is false: create it".into(),
+            });
+        }
+        let mut create_with = Vec::new();
+        for spec in missing {
+            let needed = spec.no_fewer_than.as_ref().and_then(|other| found.get(other)).copied().unwrap_or(1);
+            let partitions = spec.partitions.max(needed);
+            create_with.push((spec, partitions));
+            found.insert(spec.name.clone(), partitions);
+        }
+        create(endpoint, &create_with).await?;
+        for (spec, partitions) in create_with {
+            tracing::info!(topic = spec.name, partitions, "created topic");
+        }
+    }
+    refuse_compacted(endpoint, specs).await?;
+    Ok(found)
+}
+
+fn partitions(endpoint: &Endpoint, specs: &[TopicSpec]) -> Result<BTreeMap<String, i32>, StreamError> {
+    let consumer: BaseConsumer = endpoint.client().create()?;
+    let metadata =
+        consumer.fetch_metadata(None, endpoint.timeout()).map_err(|error| endpoint.unreachable(error))?;
+    Ok(metadata
+        .topics()
+        .iter()
+        .filter(|topic| topic.error().is_none() && specs.iter().any(|spec| spec.name == topic.name()))
+        .map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32))
+        .collect())
+}
+
+async fn create(endpoint: &Endpoint, missing: &[(&TopicSpec, i32)]) -> Result<(), StreamError> {
+    let admin: AdminClient<DefaultClientContext> = endpoint.client().create()?;
+    let topics: Vec<NewTopic<'_>> = missing
+        .iter()
+        .map(|(spec, partitions)| {
+            let replication = TopicReplication::Fixed(endpoint.config().replication);
+            let topic = NewTopic::new(&spec.name, *partitions, replication);
+            if spec.compacted { topic.set("cleanup.policy", "compact") } else { topic }
+        })
+        .collect();
+    let options = AdminOptions::new().operation_timeout(Some(endpoint.timeout()));
+    for result in admin.create_topics(&topics, &options).await.map_err(|error| endpoint.unreachable(error))? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => {
+                return Err(StreamError::Topic { topic, message: format!("could not be created: {code}") });
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn refuse_compacted(endpoint: &Endpoint, specs: &[TopicSpec]) -> Result<(), StreamError> {
+    let sources: Vec<&TopicSpec> = specs.iter().filter(|spec| spec.source).collect();
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let admin: AdminClient<DefaultClientContext> = endpoint.client().create()?;
+    let resources: Vec<ResourceSpecifier<'_>> =
+        sources.iter().map(|spec| ResourceSpecifier::Topic(&spec.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(endpoint.timeout()));
+    let mut described = admin.describe_configs(&resources, &options).await;
+    if matches!(&described, Err(KafkaError::AdminOp(code)) if is_passing(*code)) {
+        // A broker that has just come back may be slow to answer once.
+        described = admin.describe_configs(&resources, &options).await;
+    }
+    let described = described.map_err(|error| endpoint.unreachable(error))?;
+    for (spec, config) in sources.iter().zip(described) {
+        let Ok(config) = config else { continue };
+        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
+        if policy.contains("compact") {
+            return Err(StreamError::Topic {
+                topic: spec.name.clone(),
+                message: format!(
+                    "has cleanup.policy={policy}: a compacted topic loses records that the journal names; use delete"
+                ),
+            });
+        }
+    }
+    Ok(())
+}
