@@ -59,6 +59,7 @@ fn recover(error: &RecoverError) -> u8 {
         RecoverError::Schema(_) => 2,
         RecoverError::Short { .. } | RecoverError::Cold(_) => 6,
         RecoverError::Panics { .. } | RecoverError::ReadOnly { .. } => 1,
+        RecoverError::Stopped { .. } => 0,
     }
 }
 

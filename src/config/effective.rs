@@ -1,5 +1,7 @@
 //! The part of a configuration that the state depends on, and what a change of it means.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::json_schema::{NAME, leaves, sorted};
@@ -22,22 +24,48 @@ impl Config {
 }
 
 /// The keys of class `reset` whose values differ, `model.learner`: the state was made for the old ones, so that a
-/// process with the new ones cannot go on with it.
+/// process with the new ones cannot go on with it. Sections of learners that neither configuration uses do not count.
 pub fn change_class(old: &PipelineConfig, new: &PipelineConfig) -> Vec<String> {
-    let (old, new) = (old.effective_json(), new.effective_json());
-    let mut changed = Vec::new();
+    let (old_keys, new_keys) = (reset_keys(old), reset_keys(new));
+    let unused = |path: &str| !old_keys.contains_key(path) || !new_keys.contains_key(path);
+    let mut changed: Vec<String> = Vec::new();
+    for path in old_keys.keys().chain(new_keys.keys()) {
+        // A learner's section comes and goes with `model.learner`, which is named then.
+        let is_section = path.strip_prefix("model.").is_some_and(|rest| rest.contains('.'));
+        let moved = is_section && unused(path);
+        if !moved && old_keys.get(path) != new_keys.get(path) && !changed.contains(path) {
+            changed.push(path.clone());
+        }
+    }
+    changed.sort_unstable();
+    changed
+}
+
+/// What a state is made for, as text: every key of class `reset` that counts, with its value. Where it is the same,
+/// [`change_class`] names no key.
+pub fn made_for(config: &PipelineConfig) -> String {
+    serde_json::to_string(&reset_keys(config)).expect("values of a configuration are JSON")
+}
+
+/// The keys of class `reset` that are set, without the sections of learners that are not used.
+fn reset_keys(config: &PipelineConfig) -> BTreeMap<String, Value> {
+    let effective = config.effective_json();
+    let used = config.model.learner.section();
+    let mut keys = BTreeMap::new();
     for leaf in leaves() {
         let ["pipeline", NAME, path @ ..] = &leaf.path[..] else {
             continue;
         };
+        if leaf.key.change() != "reset" || matches!(path, ["model", section, _, ..] if *section != used) {
+            continue;
+        }
         // A section that is not there has keys that are not there.
-        let value =
-            |root| path.iter().try_fold(root, |value: &Value, key| value.get(key)).filter(|it| !it.is_null());
-        if leaf.key.change() == "reset" && value(&old) != value(&new) {
-            changed.push(path.join("."));
+        let value = path.iter().try_fold(&effective, |value: &Value, key| value.get(key));
+        if let Some(value) = value.filter(|value| !value.is_null()) {
+            keys.insert(path.join("."), value.clone());
         }
     }
-    changed
+    keys
 }
 
 #[cfg(test)]
@@ -104,6 +132,20 @@ mod tests {
         new.events.id = None;
         new.schema.features.insert("more".into(), ColumnKind::Numeric);
         assert_eq!(change_class(&old, &new), ["events.id", "model.learner", "schema.features"]);
+    }
+
+    #[test]
+    fn the_section_of_a_learner_that_is_not_used_does_not_count() {
+        let old = pipeline();
+        let mut new = old.clone();
+        new.model.mlp.rate = 0.5;
+        assert_eq!(change_class(&old, &new), Vec::<String>::new());
+        assert_eq!(made_for(&old), made_for(&new));
+        new.model.linear.rate = 0.5;
+        assert_eq!(change_class(&old, &new), ["model.linear.rate"]);
+        assert_ne!(made_for(&old), made_for(&new));
+        new.model.learner = LearnerKind::Mlp;
+        assert_eq!(change_class(&old, &new), ["model.learner"]);
     }
 
     #[test]

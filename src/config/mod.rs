@@ -22,7 +22,7 @@ mod secrets;
 
 pub use check::{Fault, Origin};
 pub use data::DataConfig;
-pub use effective::change_class;
+pub use effective::{change_class, made_for};
 pub use http::HttpConfig;
 pub use kafka::KafkaConfig;
 pub use load::ConfigError;

@@ -38,6 +38,16 @@ pub enum LearnerKind {
     Mlp,
 }
 
+impl LearnerKind {
+    /// The section under `model` that holds its settings.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Mlp => "mlp",
+        }
+    }
+}
+
 /// `[pipeline.NAME.model.linear]`: the linear models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -290,6 +290,10 @@ pub struct JournalConfig {
     pub mark_ms: u64,
     /// What to do when Kafka no longer has records that the journal names.
     pub on_gap: OnGap,
+    /// Most rows of one entry that are left out because predicting, joining or learning them panics; where there are
+    /// more it is not the rows' fault, and the pipeline stops.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub skips_max: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -316,6 +320,7 @@ impl Default for JournalConfig {
             tick_ms: 100,
             mark_ms: 50,
             on_gap: OnGap::Stop,
+            skips_max: 100,
         }
     }
 }

@@ -129,6 +129,27 @@ impl AlertBook {
         }
     }
 
+    /// Every firing alert is resolved for the same reason; the others stay until they age out.
+    pub fn resolve_all(
+        &mut self,
+        message: &str,
+        version: Option<u64>,
+        now_ms: u64,
+        out: &mut Vec<AlertChange>,
+    ) {
+        let age_ms = self.age_ms;
+        for kept in self.alerts.values_mut().filter(|kept| kept.alert.state == AlertState::Firing) {
+            let resolution = Resolution { observed: None, version, message: message.into() };
+            kept.resolve(resolution, now_ms, age_ms);
+            out.push(AlertChange::Put(kept.alert.clone()));
+        }
+    }
+
+    /// How long resolved alerts are kept from now on.
+    pub fn set_age(&mut self, age_ms: u64) {
+        self.age_ms = age_ms;
+    }
+
     /// Does what is due by now.
     pub fn tick(&mut self, now_ms: u64, out: &mut Vec<AlertChange>) {
         let age_ms = self.age_ms;

@@ -45,8 +45,13 @@ fn middle(bucket: usize) -> u64 {
 
 impl DelayHistogram {
     pub fn update(&mut self, delay: u64) {
-        self.counts[bucket(delay)] += 1;
-        self.total += 1;
+        self.update_many(delay, 1);
+    }
+
+    /// The same delay `count` times.
+    pub fn update_many(&mut self, delay: u64, count: u64) {
+        self.counts[bucket(delay)] += count;
+        self.total += count;
     }
 
     /// The lower median; none before the first delay.

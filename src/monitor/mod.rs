@@ -160,6 +160,23 @@ impl Monitor {
         *self = next;
     }
 
+    /// Begins anew for an untrained model, maybe of another task: nothing is kept but the alerts, of which those that
+    /// fire are resolved.
+    pub fn begin_anew(
+        &mut self,
+        config: &MonitorConfig,
+        (task, outputs): (Task, usize),
+        now_ms: u64,
+        version: Option<u64>,
+        out: &mut Vec<AlertChange>,
+    ) {
+        let mut fresh = Self::new(&self.pipeline, config, task, outputs);
+        std::mem::swap(&mut fresh.alerts, &mut self.alerts);
+        fresh.alerts.set_age(config.alert_age_ms);
+        fresh.alerts.resolve_all("the model begins anew, untrained", version, now_ms, out);
+        *self = fresh;
+    }
+
     /// When [`Self::tick`] next has something to do.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         self.alerts.next_deadline_ms()

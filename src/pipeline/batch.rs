@@ -2,17 +2,17 @@
 
 use hashbrown::HashTable;
 
-use super::decode::Decoded;
+use super::decode::{Decoded, Skips};
 use super::effects::{Answers, Effects};
 use super::machine::Machine;
-use super::outputs::{PredictionWriter, push_dead_letter, push_example};
+use super::outputs::{PredictionWriter, push_dead_letter, push_example, push_named_dead_letter};
 use super::probe::{Stage, tell};
 use crate::config::OnTimeout;
 use crate::join::{Chunk, LabelOutcome, Labelled, Tally, Truth};
 use crate::journal::{Entry, Skip};
 use crate::learn::{Context, Examples, Predictions};
 use crate::monitor::{AlertChange, Baseline, Observed};
-use crate::schema::{Events, Label, Rows};
+use crate::schema::{Events, Label, Origin, Rows};
 
 /// Room that is made for a prediction and its key.
 const PREDICTION_BYTES: usize = 320;
@@ -37,20 +37,23 @@ impl BatchWork {
         effects: &mut Effects,
         alerts: &mut Vec<AlertChange>,
     ) {
-        machine.accounts.events.read += decoded.events_read;
-        machine.accounts.labels.read += decoded.labels_read;
+        machine.accounts.events.read += decoded.rows.events_read;
+        machine.accounts.labels.read += decoded.rows.labels_read;
+        effects.counts.notices = decoded.rows.notices;
         self.refuse(machine, entry, &decoded, effects, alerts);
         self.begin(machine);
-        let events = std::mem::take(&mut decoded.events);
+        let events = std::mem::take(&mut decoded.rows.events);
         self.predict(machine, entry, events, &decoded, effects);
         self.join(machine, entry, &decoded, effects);
     }
 
-    /// What is due by the entry's time; then everything that was labelled is learned.
+    /// What is due by the entry's time, without the rows that `skips` names; then everything that was labelled is
+    /// learned.
     pub(super) fn expire(
         &mut self,
         machine: &mut Machine,
         entry: &Entry,
+        skips: &Skips,
         effects: &mut Effects,
         alerts: &mut Vec<AlertChange>,
     ) {
@@ -59,13 +62,21 @@ impl BatchWork {
         }
         let negative = machine.setup.config.join.on_timeout == OnTimeout::Negative;
         let labelled = &mut self.labelled;
+        let mut left_out = Vec::new();
+        let topic = machine.setup.events_topic.clone();
         let tally: Tally = machine.join.expire(entry.time_ms, |chunk, row| {
-            if negative {
+            let Origin { partition, offset } = chunk.origins[row];
+            if !skips.is_empty() && skips.contains(&(entry.n, topic.to_string(), partition, offset)) {
+                left_out.push((partition, offset));
+            } else if negative {
                 labelled.push(chunk, row, Truth { target: 0.0, weight: 1.0, arrived_ms: -1 });
             }
         });
         if !negative {
-            machine.accounts.events.expired += tally.events_expired;
+            machine.accounts.events.expired += tally.events_expired - left_out.len() as u64;
+        }
+        for place in left_out {
+            leave_out(machine, entry, place, effects, alerts);
         }
         machine.accounts.labels.expired += tally.labels_expired;
         if tally.crowded_out > 0 {
@@ -97,7 +108,7 @@ impl BatchWork {
         effects: &mut Effects,
         alerts: &mut Vec<AlertChange>,
     ) {
-        for refused in &decoded.refused {
+        for refused in &decoded.rows.refused {
             let record = decoded.records.get(refused.row);
             let skipped = refused.stage == "skip";
             let accounts = &mut machine.accounts;
@@ -108,7 +119,7 @@ impl BatchWork {
                 (false, true) => &mut accounts.labels.skipped,
             };
             *account += 1;
-            effects.counts.dead_letters += 1;
+            effects.counts.dead_letter(refused.is_event, refused.kind);
             let topic = &machine.setup.dead_letters_topic;
             push_dead_letter(&mut effects.outputs, topic, &record, refused.stage, &refused.reason);
             if skipped {
@@ -209,7 +220,7 @@ impl BatchWork {
 
     /// Brings the batch's labels to their events.
     fn join(&mut self, machine: &mut Machine, entry: &Entry, decoded: &Decoded, effects: &mut Effects) {
-        let labels = &decoded.labels;
+        let labels = &decoded.rows.labels;
         for row in 0..labels.len() {
             let origin = labels.origins[row];
             let target = match machine.classes.target(&labels.labels[row]) {
@@ -258,7 +269,9 @@ impl BatchWork {
                 tell(&machine.probe, Stage::Learn, entry.n, origin.offset);
             }
         }
-        machine.cursor.labels_arrived_ms.extend(labelled.arrived_ms.iter().filter(|ms| **ms >= 0));
+        for arrived_ms in labelled.arrived_ms.iter().filter(|ms| **ms >= 0) {
+            machine.cursor.arrivals.push(*arrived_ms);
+        }
 
         self.delays.clear();
         self.delays.extend(labelled.sequences.iter().map(|sequence| machine.cursor.predicted - sequence));
@@ -380,6 +393,29 @@ fn learn_weighted(
     learned
 }
 
+/// An expired event that a `skip` names: it is not learned, and its record, whose bytes are not at hand any more, is
+/// named by a dead letter.
+fn leave_out(
+    machine: &mut Machine,
+    entry: &Entry,
+    (partition, offset): (i32, i64),
+    effects: &mut Effects,
+    alerts: &mut Vec<AlertChange>,
+) {
+    let topic = machine.setup.events_topic.to_string();
+    let reason = "the row made a stage panic when it expired";
+    machine.accounts.events.skipped += 1;
+    effects.counts.dead_letter(true, "skipped");
+    push_named_dead_letter(
+        &mut effects.outputs,
+        &machine.setup.dead_letters_topic,
+        (&topic, partition, offset),
+        reason,
+    );
+    let skip = Skip { entry: entry.n, topic, partition, offset, reason: reason.into() };
+    machine.alert_skip(&skip, alerts);
+}
+
 fn dead_letter(
     machine: &Machine,
     decoded: &Decoded,
@@ -388,7 +424,7 @@ fn dead_letter(
     reason: &str,
     effects: &mut Effects,
 ) {
-    effects.counts.dead_letters += 1;
+    effects.counts.dead_letter(is_event, "label_not_declared");
     if let Some(row) = decoded.row_of(&machine.setup.events_topic, is_event, place) {
         let topic = &machine.setup.dead_letters_topic;
         push_dead_letter(&mut effects.outputs, topic, &decoded.records.get(row), "join", reason);

@@ -33,7 +33,32 @@ pub struct Cursor {
     learned_at_checkpoint: u64,
     checkpoint_ms: u64,
     /// Outside of the digest: when the labels arrived that no revision has learned yet.
-    pub labels_arrived_ms: Vec<i64>,
+    pub arrivals: Arrivals,
+}
+
+/// When labels arrived, in the order in which they were learned: runs of equal times. Bounded, for a gate may keep
+/// revisions back for ever: then later labels count as having come with the last run that fits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Arrivals {
+    /// Milliseconds since 1970, and how many labels.
+    runs: Vec<(i64, u64)>,
+}
+
+impl Arrivals {
+    const RUNS_MAX: usize = 16_384;
+
+    pub fn push(&mut self, arrived_ms: i64) {
+        let full = self.runs.len() >= Self::RUNS_MAX;
+        match self.runs.last_mut() {
+            Some((last_ms, count)) if full || *last_ms == arrived_ms => *count += 1,
+            _ => self.runs.push((arrived_ms, 1)),
+        }
+    }
+
+    /// Time of arrival and number of labels of each run.
+    pub fn runs(&self) -> &[(i64, u64)] {
+        &self.runs
+    }
 }
 
 /// Whether either period has passed; a period that is not set never does.
@@ -50,6 +75,20 @@ impl Cursor {
                 self.positions.insert((topic.to_owned(), partition), next);
             }
         }
+    }
+
+    /// The first epoch: every period is counted from here.
+    pub fn begin(&mut self) {
+        self.published_ms = self.time_ms;
+        self.version_ms = self.time_ms;
+        self.checkpoint_ms = self.time_ms;
+    }
+
+    /// The model begins anew: nothing that was learned waits for a revision.
+    pub fn begin_anew(&mut self) {
+        self.try_publish();
+        self.arrivals = Arrivals::default();
+        self.changed_since_version = true;
     }
 
     pub fn learned(&mut self, examples: u64) {
@@ -135,7 +174,9 @@ impl Cursor {
     pub fn save_unlogged(&self) -> TensorMap {
         let mut map = TensorMap::new();
         map.put_u64("checkpoint", &[self.learned_at_checkpoint, self.checkpoint_ms]);
-        map.put_i64("labels_arrived_ms", &self.labels_arrived_ms);
+        let runs = self.arrivals.runs();
+        map.put_i64("arrived_ms", &runs.iter().map(|run| run.0).collect::<Vec<_>>());
+        map.put_u64("arrived", &runs.iter().map(|run| run.1).collect::<Vec<_>>());
         map
     }
 
@@ -168,7 +209,9 @@ impl Cursor {
             positions: places.into_iter().zip(state.i64s("positions")?).collect(),
             learned_at_checkpoint: checkpoint[0],
             checkpoint_ms: checkpoint[1],
-            labels_arrived_ms: unlogged.i64s("labels_arrived_ms")?,
+            arrivals: Arrivals {
+                runs: unlogged.i64s("arrived_ms")?.into_iter().zip(unlogged.u64s("arrived")?).collect(),
+            },
         };
         Ok(())
     }

@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
 
 use super::probe::{Probed, Stage, tell};
 use super::setup::Setup;
@@ -7,16 +9,20 @@ use crate::journal::Skip;
 use crate::schema::{EventDecoder, Events, Header, LabelDecoder, Labels, Notices, RawRecord, SchemaError};
 use crate::stream::{RecordView, Records};
 
-/// A batch's records as rows, with what could not be used.
+/// A batch's records as rows, and the records themselves for dead letters that a later stage finds.
 pub struct Decoded {
+    pub rows: DecodedRows,
+    pub records: Records,
+}
+
+/// Rows of events and labels, with what could not be used.
+pub struct DecodedRows {
     pub events: Events,
     pub labels: Labels,
     pub refused: Vec<Refused>,
     pub notices: Notices,
     pub events_read: u64,
     pub labels_read: u64,
-    /// For dead letters that a later stage finds.
-    pub records: Records,
 }
 
 impl Decoded {
@@ -60,6 +66,7 @@ pub struct Decoder {
     events: EventDecoder,
     labels: Option<LabelDecoder>,
     events_topic: String,
+    pipeline: Arc<str>,
     probe: Probed,
 }
 
@@ -71,20 +78,21 @@ impl Decoder {
             events: EventDecoder::new(&setup.config.events, &setup.config.schema)?,
             labels,
             events_topic: setup.events_topic.to_string(),
+            pipeline: setup.name.clone(),
             probe,
         })
     }
 
     /// The rows of a batch without those that `skips` names.
-    pub fn decode(&self, entry: u64, records: Records, skips: &Skips) -> Decoded {
-        let mut decoded = self.empty(records);
-        for row in 0..decoded.records.len() {
-            self.decode_row(entry, row, skips, &mut decoded);
+    pub fn decode(&self, entry: u64, records: &Records, skips: &Skips) -> DecodedRows {
+        let mut rows = self.empty();
+        for row in 0..records.len() {
+            self.decode_row(entry, records, row, skips, &mut rows);
         }
-        decoded
+        rows
     }
 
-    /// The same when decoding may panic: tried twice, then row by row. `on_skip` writes the row that panics into the
+    /// The same when decoding may panic: tried twice, then row by row. `on_skip` writes a row that panics into the
     /// journal and returns the number of that entry; returned is the highest, or `entry`.
     pub fn decode_guarded<E>(
         &self,
@@ -94,41 +102,45 @@ impl Decoder {
         mut on_skip: impl FnMut(Skip) -> Result<u64, E>,
     ) -> Result<(Decoded, u64), E> {
         for _attempt in 0..2 {
-            let copy = records.clone();
-            if let Ok(decoded) = catch_unwind(AssertUnwindSafe(|| self.decode(entry, copy, skips))) {
-                return Ok((decoded, entry));
+            if let Ok(rows) = catch_unwind(AssertUnwindSafe(|| self.decode(entry, &records, skips))) {
+                return Ok((Decoded { rows, records }, entry));
             }
-            metrics::counter!("tidewheel_stage_panics_total", "stage" => "decode").increment(1);
+            let labels = [("pipeline", self.pipeline.to_string()), ("stage", "decode".to_owned())];
+            metrics::counter!("tidewheel_stage_panics_total", &labels).increment(1);
         }
         let mut after = entry;
-        let mut decoded = self.empty(records);
-        for row in 0..decoded.records.len() {
-            let mut single = self.empty(decoded.records.clone());
-            let tried = catch_unwind(AssertUnwindSafe(|| self.decode_row(entry, row, skips, &mut single)));
-            if let Err(panic) = tried {
-                let skip = skip_of(entry, &decoded.records.get(row), "decode", &panic_message(&panic));
+        for row in 0..records.len() {
+            // Twice, so that a panic that passes cannot blame a good row.
+            let tried = self.try_row(entry, &records, row, skips);
+            if let Err(panic) = tried.or_else(|_| self.try_row(entry, &records, row, skips)) {
+                let skip = skip_of(entry, &records.get(row), "decode", &panic_message(panic.as_ref()));
                 after = after.max(on_skip(skip.clone())?);
                 skips.insert(skip_key(&skip));
             }
-            self.decode_row(entry, row, skips, &mut decoded);
         }
-        Ok((decoded, after))
+        // A row that panics now and then may get through its trials and panic here: then the stage has failed.
+        let rows = self.decode(entry, &records, skips);
+        Ok((Decoded { rows, records }, after))
     }
 
-    fn empty(&self, records: Records) -> Decoded {
-        Decoded {
+    fn try_row(&self, entry: u64, records: &Records, row: usize, skips: &Skips) -> thread::Result<()> {
+        let mut rows = self.empty();
+        catch_unwind(AssertUnwindSafe(|| self.decode_row(entry, records, row, skips, &mut rows)))
+    }
+
+    fn empty(&self) -> DecodedRows {
+        DecodedRows {
             events: self.events.batch(),
             labels: Labels::default(),
             refused: Vec::new(),
             notices: Notices::default(),
             events_read: 0,
             labels_read: 0,
-            records,
         }
     }
 
-    fn decode_row(&self, entry: u64, row: usize, skips: &Skips, out: &mut Decoded) {
-        let record = out.records.get(row);
+    fn decode_row(&self, entry: u64, records: &Records, row: usize, skips: &Skips, out: &mut DecodedRows) {
+        let record = records.get(row);
         let is_event = record.topic() == self.events_topic;
         let count = if is_event { &mut out.events_read } else { &mut out.labels_read };
         *count += 1;

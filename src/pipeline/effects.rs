@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cursor::Arrivals;
 use crate::journal::Checkpoint;
 use crate::learn::Predictions;
 use crate::registry::{Manifest, Revision};
-use crate::schema::{Rows, Texts};
+use crate::schema::{Notices, Rows, Texts};
 use crate::state::TensorMap;
 use crate::stream::{Outputs, Position};
 
@@ -22,13 +24,14 @@ pub struct Effects {
     pub version: Option<Box<(Manifest, TensorMap)>>,
     /// To be stored once the outputs up to here are acknowledged.
     pub checkpoint: Option<Checkpoint>,
-    /// When the labels arrived that the published revision has learned and no revision before it; milliseconds since
-    /// 1970.
-    pub labels_arrived_ms: Vec<i64>,
+    /// When the labels arrived that the published revision has learned and no revision before it.
+    pub arrivals: Arrivals,
     /// Where the sources stand after the entry.
     pub positions: Vec<Position>,
     /// For log and metrics.
     pub counts: EntryCounts,
+    /// The model begins anew: what readers know of the old one is worth nothing.
+    pub begun_anew: bool,
 }
 
 /// Predicted rows with their keys.
@@ -40,10 +43,19 @@ pub struct Answers {
     pub revision: Arc<Revision>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntryCounts {
     pub predicted: u64,
     pub learned: u64,
-    pub dead_letters: u64,
     pub alerts: u64,
+    /// Dead letters by source (`events`, `labels`) and the rule that was broken.
+    pub dead_letters: BTreeMap<(&'static str, &'static str), u64>,
+    /// What was accepted and put right or noted.
+    pub notices: Notices,
+}
+
+impl EntryCounts {
+    pub fn dead_letter(&mut self, is_event: bool, kind: &'static str) {
+        *self.dead_letters.entry((if is_event { "events" } else { "labels" }, kind)).or_default() += 1;
+    }
 }

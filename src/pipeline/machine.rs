@@ -7,16 +7,16 @@ use super::accounts::Accounts;
 use super::batch::BatchWork;
 use super::classes::Classes;
 use super::cursor::Cursor;
-use super::decode::Decoded;
+use super::decode::{Decoded, Skips};
 use super::effects::Effects;
 use super::outputs::rfc3339;
 use super::probe::Probed;
 use super::setup::Setup;
-use crate::config::PipelineConfig;
+use crate::config::{JoinConfig, PipelineConfig};
 use crate::join::{ColdRows, Join};
 use crate::journal::{Action, Body, Checkpoint, Entry, Skip};
 use crate::learn::{self, Learner, Predictor, Shape};
-use crate::monitor::{AlertChange, Monitor};
+use crate::monitor::{AlertChange, AlertState, Monitor};
 use crate::registry::{Digests, Manifest, Revision};
 use crate::schema::SchemaError;
 use crate::state::{Digest, StateError, TensorMap};
@@ -88,8 +88,14 @@ impl Machine {
         })
     }
 
-    /// Applies the next entry. `decoded` are the rows of a `batch`, without those that a `skip` names.
-    pub fn apply(&mut self, entry: &Entry, decoded: Option<Decoded>) -> Result<Effects, MachineError> {
+    /// Applies the next entry. `decoded` are the rows of a `batch`, without those that a `skip` names; `skips` says
+    /// which of the events that expire are left out likewise.
+    pub fn apply(
+        &mut self,
+        entry: &Entry,
+        decoded: Option<Decoded>,
+        skips: &Skips,
+    ) -> Result<Effects, MachineError> {
         let mut effects = Effects { n: entry.n, time_ms: entry.time_ms, ..Effects::default() };
         if matches!(entry.body, Body::Skip(_)) {
             // It is part of the entry that it names; live, it does not even pass by here.
@@ -100,7 +106,9 @@ impl Machine {
         self.cursor.time_ms = entry.time_ms;
         let mut store = None;
         match &entry.body {
-            Body::Epoch { epoch, config, .. } => self.begin_epoch(*epoch, config, &mut alerts)?,
+            Body::Epoch { epoch, config, .. } => {
+                effects.begun_anew = self.begin_epoch(*epoch, config, &mut alerts)?;
+            }
             Body::Batch { parts } => {
                 for part in parts {
                     let next = part.last + 1;
@@ -116,10 +124,13 @@ impl Machine {
             }
             Body::Tick | Body::Skip(_) => {}
             Body::Control { action: Action::Store, why, .. } => store = Some(why.clone()),
-            Body::Control { action: Action::ResetModel, .. } => {}
+            Body::Control { action: Action::ResetModel, .. } => {
+                self.begin_anew(self.setup.clone(), &mut alerts)?;
+                effects.begun_anew = true;
+            }
         }
         let mut work = std::mem::take(&mut self.work);
-        work.expire(self, entry, &mut effects, &mut alerts);
+        work.expire(self, entry, skips, &mut effects, &mut alerts);
         self.work = work;
         self.monitor.tick(entry.time_ms, &mut alerts);
         self.publish_when_due(entry, store.is_some(), &mut effects, &mut alerts);
@@ -130,32 +141,46 @@ impl Machine {
     }
 
     /// A new owner: its configuration holds from here on. Where keys differ that the state was made for, the state
-    /// begins anew; `run` refuses that unless it was asked for.
+    /// begins anew, which is returned; `run` refuses that unless it was asked for.
     fn begin_epoch(
         &mut self,
         epoch: u64,
         config: &serde_json::Value,
         alerts: &mut Vec<AlertChange>,
-    ) -> Result<(), MachineError> {
+    ) -> Result<bool, MachineError> {
         let config: PipelineConfig = serde_json::from_value(config.clone())?;
-        let changed = crate::config::change_class(&self.setup.config, &config);
-        let setup = Arc::new(Setup::new(&self.setup.name, &config));
-        if changed.is_empty() {
-            self.join.configure(&config.join, &config.dedupe);
-            let (time_ms, version) = (self.cursor.time_ms, self.cursor.version);
-            self.monitor.reconfigure(&config.monitor, time_ms, Some(version), alerts);
-            self.setup = setup;
-        } else {
-            let mut fresh = Self::new(setup, self.probe.clone(), self.join.cold())?;
-            fresh.accounts = self.accounts;
-            fresh.accounts.events.expired += fresh.accounts.events.pending;
-            fresh.accounts.labels.expired += fresh.accounts.labels.pending;
-            fresh.accounts.events.pending = 0;
-            fresh.accounts.labels.pending = 0;
-            fresh.cursor = self.cursor.clone();
-            *self = fresh;
+        if self.cursor.epoch == 0 {
+            self.cursor.begin();
         }
         self.cursor.epoch = epoch;
+        let changed = crate::config::change_class(&self.setup.config, &config);
+        let setup = Arc::new(Setup::new(&self.setup.name, &config));
+        if !changed.is_empty() {
+            self.begin_anew(setup, alerts)?;
+            return Ok(true);
+        }
+        self.join.configure(&config.join, &config.dedupe);
+        let (time_ms, version) = (self.cursor.time_ms, self.cursor.version);
+        self.monitor.reconfigure(&config.monitor, time_ms, Some(version), alerts);
+        self.setup = setup;
+        Ok(false)
+    }
+
+    /// An untrained model in an empty join: what waits expires, what fires is resolved; positions, accounts and
+    /// numbers go on.
+    fn begin_anew(&mut self, setup: Arc<Setup>, alerts: &mut Vec<AlertChange>) -> Result<(), MachineError> {
+        let mut fresh = Self::new(setup, self.probe.clone(), self.join.cold())?;
+        let config = &fresh.setup.config;
+        let shape = (config.schema.task, fresh.shape.objective.outputs());
+        let (time_ms, version) = (self.cursor.time_ms, self.cursor.version);
+        self.monitor.begin_anew(&config.monitor, shape, time_ms, Some(version), alerts);
+        std::mem::swap(&mut fresh.monitor, &mut self.monitor);
+        fresh.accounts = self.accounts;
+        fresh.accounts.events.expired += std::mem::take(&mut fresh.accounts.events.pending);
+        fresh.accounts.labels.expired += std::mem::take(&mut fresh.accounts.labels.pending);
+        fresh.cursor = std::mem::take(&mut self.cursor);
+        fresh.cursor.begin_anew();
+        *self = fresh;
         Ok(())
     }
 
@@ -183,7 +208,7 @@ impl Machine {
         self.monitor.model_finite(entry.n, entry.time_ms, Some(version), alerts);
         self.cursor.published += 1;
         self.revision = Arc::new(self.make_revision(entry.n, entry.time_ms, version, predictor));
-        effects.labels_arrived_ms = std::mem::take(&mut self.cursor.labels_arrived_ms);
+        effects.arrivals = std::mem::take(&mut self.cursor.arrivals);
         effects.revision = Some(self.revision.clone());
     }
 
@@ -228,6 +253,7 @@ impl Machine {
             offsets: self.cursor.positions.iter().map(|((t, p), next)| (t.clone(), *p, *next)).collect(),
             metrics: serde_json::to_value(self.monitor.report()).unwrap_or_default(),
             config: config_digest(&self.setup.config),
+            made_for: made_for_digest(&self.setup.config),
             classes: self.classes.names().iter().map(ToString::to_string).collect(),
             digests,
             at: rfc3339(self.cursor.time_ms),
@@ -241,7 +267,7 @@ impl Machine {
         for change in alerts {
             effects.counts.alerts += 1;
             let value = change.value();
-            tracing::info!(pipeline = %self.setup.name, entry = self.cursor.entry, ?change, "alert");
+            tell_alert(&self.setup.name, self.cursor.entry, &change);
             effects.outputs.push(
                 &self.setup.alerts_topic,
                 None,
@@ -305,6 +331,19 @@ impl Machine {
         let config = &self.setup.config;
         let own = self.cursor.next_deadline_ms(&config.publish, &config.version);
         [own, self.join.next_deadline_ms(), self.monitor.next_deadline_ms()].into_iter().flatten().min()
+    }
+
+    /// The pending events that an entry at `time_ms` may let go of, oldest first, where it takes `admitted` others in.
+    /// Uses the state up.
+    pub(super) fn into_expiring(mut self, time_ms: u64, admitted: usize) -> Vec<(i32, i64)> {
+        let config = &self.setup.config;
+        let rows_max = config.join.rows_max.saturating_sub(admitted);
+        self.join.configure(&JoinConfig { rows_max, ..config.join.clone() }, &config.dedupe);
+        let mut places = Vec::new();
+        self.join.expire(time_ms, |chunk, row| {
+            places.push((chunk.origins[row].partition, chunk.origins[row].offset));
+        });
+        places
     }
 
     /// Digests of the state and its parts.
@@ -386,9 +425,28 @@ impl Machine {
     }
 }
 
+/// An alert's change in the log: a fault as a warning, its end as information.
+fn tell_alert(pipeline: &str, entry: u64, change: &AlertChange) {
+    let AlertChange::Put(alert) = change else { return };
+    let (kind, subject, message) = (alert.kind.name(), &alert.subject, &alert.message);
+    match alert.state {
+        AlertState::Firing => tracing::warn!(pipeline, entry, kind, subject, "alert: {message}"),
+        AlertState::Resolved => tracing::info!(pipeline, entry, kind, subject, "alert resolved: {message}"),
+    }
+}
+
 /// SHA-256 of the canonical effective configuration, in hex.
 pub fn config_digest(config: &PipelineConfig) -> String {
+    text_digest(config.effective_json().to_string())
+}
+
+/// SHA-256 of the keys that a state is made for, in hex.
+pub fn made_for_digest(config: &PipelineConfig) -> String {
+    text_digest(crate::config::made_for(config))
+}
+
+fn text_digest(text: String) -> String {
     let mut map = TensorMap::new();
-    map.put_bytes("config", config.effective_json().to_string().into_bytes());
+    map.put_bytes("config", text.into_bytes());
     map.digest().to_string()
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batch;
+mod blame;
 mod classes;
 mod cursor;
 mod decode;
@@ -17,7 +18,7 @@ mod setup;
 
 pub use accounts::{Accounts, EventAccounts, LabelAccounts};
 pub use live::{Phase, Pipeline, PipelineError, Report, Services, Status};
-pub use machine::{Machine, MachineError, config_digest};
+pub use machine::{Machine, MachineError, config_digest, made_for_digest};
 pub use probe::{Probe, Probed, Stage};
 pub use rebuild::rebuild;
 pub use recover::{RecoverError, Recovered, Recovery, Sink};

@@ -153,14 +153,8 @@ pub fn push_dead_letter(
     stage: &str,
     reason: &str,
 ) {
-    let mut headers: Vec<(&'static str, Vec<u8>)> = vec![
-        ("tidewheel.dlq.stage", stage.into()),
-        ("tidewheel.dlq.reason", reason.into()),
-        ("tidewheel.dlq.topic", record.topic().into()),
-        ("tidewheel.dlq.partition", record.partition().to_string().into()),
-        ("tidewheel.dlq.offset", record.offset().to_string().into()),
-        ("tidewheel.dlq.timestamp", record.timestamp_ms().to_string().into()),
-    ];
+    let mut headers = origin_headers(stage, reason, (record.topic(), record.partition(), record.offset()));
+    headers.push(("tidewheel.dlq.timestamp", record.timestamp_ms().to_string().into()));
     let mut value = record.value();
     if let Some(whole) = value.filter(|whole| whole.len() > VALUE_BYTES_MAX) {
         headers.push(("tidewheel.dlq.length", whole.len().to_string().into()));
@@ -173,6 +167,30 @@ pub fn push_dead_letter(
     }
     let key = record.key().filter(|key| key.len() <= CUT_TO);
     out.push(topic, None, key, value, headers);
+}
+
+/// Adds a dead letter for a record of which only the place is known any more: it has no key and no value.
+pub fn push_named_dead_letter(
+    out: &mut Outputs,
+    topic: &Arc<str>,
+    place: (&str, i32, i64),
+    reason: &str,
+) {
+    out.push(topic, None, None, None, origin_headers("skip", reason, place));
+}
+
+fn origin_headers(
+    stage: &str,
+    reason: &str,
+    (topic, partition, offset): (&str, i32, i64),
+) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("tidewheel.dlq.stage", stage.into()),
+        ("tidewheel.dlq.reason", reason.into()),
+        ("tidewheel.dlq.topic", topic.into()),
+        ("tidewheel.dlq.partition", partition.to_string().into()),
+        ("tidewheel.dlq.offset", offset.to_string().into()),
+    ]
 }
 
 /// Appends a JSON string; bytes that are not UTF-8 become U+FFFD.

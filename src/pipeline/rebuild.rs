@@ -22,7 +22,9 @@ pub fn rebuild(
     // A checkpoint of the version's own entry would be the very state that is compared.
     let checkpoint_max = if from_nothing { 0 } else { manifest.entry - 1 };
     let cold = Some(Arc::new(Mutex::new(cold_copy(places, from_nothing)?)));
-    let recovery = Recovery { setup: &setup, places, probe: None, cold, checkpoint_max, to: manifest.entry };
+    let stop = &|| false;
+    let recovery =
+        Recovery { setup: &setup, places, probe: None, cold, checkpoint_max, to: manifest.entry, stop };
     let group = format!("tidewheel.{}.rebuild", setup.name);
     let on_gap = setup.config.journal.on_gap;
     let mut sink = Compare { entry: manifest.entry, found: None };
@@ -35,8 +37,7 @@ pub fn rebuild(
 }
 
 /// A store for pending events that is ours alone: what the checkpoint names, where the owner is not using it. Beside a
-/// running one it is empty, and a checkpoint with events on disk is refused when it is loaded: then `--from-nothing`
-/// helps.
+/// running one it is empty, and a checkpoint with events on disk cannot be used: an older one is, or none.
 fn cold_copy(places: &Places, from_nothing: bool) -> Result<ColdRows, ColdError> {
     if from_nothing || !places.pending.exists() {
         return ColdRows::temporary();

@@ -1,10 +1,11 @@
 //! From a checkpoint and the journal to the state after its last entry: at start, after a panic, for `rebuild`.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 
-use super::decode::{Decoded, Decoder, Skips, panic_message, skip_key, skip_of};
+use super::blame::{Suspects, Verdict};
+use super::decode::{Decoded, Decoder, Skips, panic_message, skip_key};
 use super::effects::Effects;
 use super::machine::{Cold, Machine, MachineError};
 use super::probe::Probed;
@@ -32,8 +33,11 @@ pub enum RecoverError {
     )]
     Short { last: u64, what: String, entry: u64 },
     /// It is not a row's fault.
-    #[error("entry {entry} panics whichever rows are left out: {message}")]
-    Panics { entry: u64, message: String },
+    #[error("entry {entry} panics {when}: {message}")]
+    Panics { entry: u64, when: String, message: String },
+    /// It was told to stop; nothing is lost.
+    #[error("stopped at entry {entry}, before the journal was applied")]
+    Stopped { entry: u64 },
     /// A row panics where nothing may be written.
     #[error("entry {entry} panics, and the journal may not be changed here: {message}")]
     ReadOnly { entry: u64, message: String },
@@ -62,6 +66,8 @@ pub struct Recovery<'a> {
     pub checkpoint_max: u64,
     /// The last entry to apply.
     pub to: u64,
+    /// Asked before every entry: whether to give up.
+    pub stop: &'a dyn Fn() -> bool,
 }
 
 /// The state after the last entry, and with what decoder it goes on.
@@ -82,16 +88,18 @@ impl<E: Into<RecoverError>> From<E> for Stop {
     }
 }
 
-impl Recovery<'_> {
-    /// First entry that has to be applied: the one after the newest checkpoint.
-    pub fn from(&self) -> Result<u64, RecoverError> {
-        let checkpoints = CheckpointStore::new(&self.places.root);
-        Ok(checkpoints.newest(self.checkpoint_max)?.map_or(1, |found| found.entry + 1))
-    }
+/// A state to begin with: a checkpoint's, or none for the one before entry 1.
+struct Start {
+    state: Option<TensorMap>,
+    /// The first entry to apply.
+    from: u64,
+}
 
+impl Recovery<'_> {
     /// Applies the journal up to entry `to`. `records` makes a source of the records from entry `from` on.
     pub fn run(&self, records: &mut OpenRecords<'_>, sink: &mut dyn Sink) -> Result<Recovered, RecoverError> {
-        let (start, from) = self.start()?;
+        let (start, mut machine) = self.start()?;
+        let from = start.from;
         let scan = Scan::of(&self.places.journal, from)?;
         if scan.last + 1 < from {
             return Err(RecoverError::Short {
@@ -100,68 +108,79 @@ impl Recovery<'_> {
                 entry: from - 1,
             });
         }
-        let mut after = std::collections::HashMap::new();
+        let mut after = HashMap::new();
         let mut skips = Skips::new();
         for (number, skip) in &scan.skips {
             after.insert(skip.entry, *number);
             skips.insert(skip_key(skip));
         }
-        let mut run = Run { journal: &self.places.journal, skips, after, sink };
-        let mut machine = self.machine(&start)?;
+        let mut run = Run { recovery: self, skips, after, sink };
         let mut next = from;
         let mut source = records(&scan)?;
         loop {
-            match run.apply_range(machine, next, self.to, source.as_mut(), &self.probe) {
+            match run.apply_range(machine, next, self.to, source.as_mut()) {
                 Ok(machine) => return Ok(Recovered { machine, skips: run.skips }),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Panicked { entry, message }) => {
                     tracing::error!(entry, message, "an entry panicked; going back to before it");
-                    metrics::counter!("tidewheel_stage_panics_total", "stage" => "state").increment(1);
+                    let labels = [("pipeline", self.setup.name.to_string()), ("stage", "state".to_owned())];
+                    metrics::counter!("tidewheel_stage_panics_total", &labels).increment(1);
                     source = records(&scan)?;
-                    machine = match run.apply_range(
-                        self.machine(&start)?,
-                        from,
-                        entry - 1,
-                        source.as_mut(),
-                        &self.probe,
-                    ) {
+                    let before = self.machine(start.state.as_ref())?;
+                    machine = match run.apply_range(before, from, entry - 1, source.as_mut()) {
                         Ok(machine) => machine,
                         Err(Stop::Failed(error)) => return Err(error),
                         // An earlier entry this time: the loop meets it again and treats it the same way.
                         Err(Stop::Panicked { .. }) => {
                             next = from;
                             source = records(&scan)?;
-                            machine = self.machine(&start)?;
+                            machine = self.machine(start.state.as_ref())?;
                             continue;
                         }
                     };
-                    machine = run.without_bad_rows(machine, entry, source.as_mut(), &self.probe)?;
+                    machine = run.without_bad_rows(machine, entry, source.as_mut())?;
                     next = entry + 1;
                 }
             }
         }
     }
 
-    fn start(&self) -> Result<(Option<TensorMap>, u64), RecoverError> {
-        Ok(match CheckpointStore::new(&self.places.root).newest(self.checkpoint_max)? {
-            Some(checkpoint) => (Some(checkpoint.state), checkpoint.entry + 1),
-            None => (None, 1),
-        })
+    /// The newest checkpoint that verifies and can be loaded, else the state before entry 1.
+    fn start(&self) -> Result<(Start, Machine), RecoverError> {
+        let checkpoints = CheckpointStore::new(&self.places.root);
+        let mut newest = self.checkpoint_max;
+        while let Some(checkpoint) = checkpoints.newest(newest)? {
+            match self.machine(Some(&checkpoint.state)) {
+                Ok(machine) => {
+                    let start = Start { state: Some(checkpoint.state), from: checkpoint.entry + 1 };
+                    return Ok((start, machine));
+                }
+                Err(error) => {
+                    // Its pending events on disk may be gone, or it is of another build.
+                    tracing::error!(entry = checkpoint.entry, %error, "a checkpoint cannot be used; trying the one before");
+                    let pipeline = self.setup.name.to_string();
+                    metrics::counter!("tidewheel_checkpoints_unusable_total", "pipeline" => pipeline).increment(1);
+                    newest = checkpoint.entry - 1;
+                }
+            }
+        }
+        Ok((Start { state: None, from: 1 }, self.machine(None)?))
     }
 
-    fn machine(&self, start: &Option<TensorMap>) -> Result<Machine, RecoverError> {
-        Ok(match start {
-            Some(state) => Machine::load(&self.setup.name, state, self.probe.clone(), self.cold.clone())?,
-            None => Machine::new(self.setup.clone(), self.probe.clone(), self.cold.clone())?,
+    fn machine(&self, state: Option<&TensorMap>) -> Result<Machine, RecoverError> {
+        let (probe, cold) = (self.probe.clone(), self.cold.clone());
+        Ok(match state {
+            Some(state) => Machine::load(&self.setup.name, state, probe, cold)?,
+            None => Machine::new(self.setup.clone(), probe, cold)?,
         })
     }
 }
 
 struct Run<'a> {
-    journal: &'a Path,
+    recovery: &'a Recovery<'a>,
     skips: Skips,
     /// For entries with skipped rows: the highest `skip` that names one.
-    after: std::collections::HashMap<u64, u64>,
+    after: HashMap<u64, u64>,
     sink: &'a mut dyn Sink,
 }
 
@@ -173,25 +192,24 @@ impl Run<'_> {
         from: u64,
         to: u64,
         source: &mut dyn RecordSource,
-        probe: &Probed,
     ) -> Result<Machine, Stop> {
         if from > to {
             return Ok(machine);
         }
+        let probe = &self.recovery.probe;
         let mut decoder = Decoder::new(machine.setup(), probe.clone())?;
-        let mut replay = Replay::open(self.journal, from, to)?;
+        let mut replay = Replay::open(&self.recovery.places.journal, from, to)?;
         while let Some(entry) = replay.next_entry()? {
-            let records = fetch(source, &entry)?;
-            let decoded = match records {
+            if (self.recovery.stop)() {
+                return Err(Stop::Failed(RecoverError::Stopped { entry: entry.n }));
+            }
+            let decoded = match fetch(source, &entry)? {
                 Some(records) => Some(self.decode(&decoder, entry.n, records)?),
                 None => None,
             };
-            let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(&entry, decoded)));
+            let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(&entry, decoded, &self.skips)));
             match applied {
-                Ok(effects) => {
-                    let after = self.after.get(&entry.n).copied().unwrap_or(entry.n);
-                    self.sink.effects(after.max(entry.n), effects.map_err(RecoverError::from)?);
-                }
+                Ok(effects) => self.hand_over(entry.n, effects.map_err(RecoverError::from)?),
                 Err(panic) => {
                     return Err(Stop::Panicked { entry: entry.n, message: panic_message(panic.as_ref()) });
                 }
@@ -203,15 +221,26 @@ impl Run<'_> {
         Ok(machine)
     }
 
-    fn decode(&mut self, decoder: &Decoder, entry: u64, records: Records) -> Result<Decoded, RecoverError> {
+    fn decode(&mut self, decoder: &Decoder, entry: u64, records: Records) -> Result<Decoded, Stop> {
         let (sink, after) = (&mut self.sink, &mut self.after);
-        let (decoded, _) = decoder.decode_guarded(entry, records, &mut self.skips, |skip| {
-            let number = sink.skip(&skip)?;
-            let highest = after.entry(entry).or_insert(number);
-            *highest = number.max(*highest);
-            Ok::<u64, RecoverError>(number)
-        })?;
-        Ok(decoded)
+        let skips = &mut self.skips;
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            decoder.decode_guarded(entry, records, skips, |skip| {
+                let number = sink.skip(&skip)?;
+                let highest = after.entry(entry).or_insert(number);
+                *highest = number.max(*highest);
+                Ok::<u64, RecoverError>(number)
+            })
+        }));
+        match decoded {
+            Ok(decoded) => Ok(decoded?.0),
+            Err(panic) => Err(Stop::Panicked { entry, message: panic_message(panic.as_ref()) }),
+        }
+    }
+
+    fn hand_over(&mut self, entry: u64, effects: Effects) {
+        let after = self.after.get(&entry).copied().unwrap_or(entry);
+        self.sink.effects(after.max(entry), effects);
     }
 
     /// Applies one entry a second time; where it panics again, finds the rows that make it panic, and applies it
@@ -221,56 +250,34 @@ impl Run<'_> {
         before: Machine,
         number: u64,
         source: &mut dyn RecordSource,
-        probe: &Probed,
     ) -> Result<Machine, RecoverError> {
-        let entry = Replay::open(self.journal, number, number)?.next_entry()?.ok_or(JournalError::Closed)?;
+        let journal = &self.recovery.places.journal;
+        let entry = Replay::open(journal, number, number)?.next_entry()?.ok_or(JournalError::Closed)?;
         let records = fetch(source, &entry)?;
-        let state = before.save();
-        let (name, cold) = (before.setup().name.clone(), before.join().cold());
-        let decoder = Decoder::new(before.setup(), probe.clone())?;
-        drop(before);
+        let skips_max = before.setup().config.journal.skips_max;
+        let suspects = Suspects::new(before, entry, records, self.recovery.probe.clone())?;
+        let mut found = 0;
         loop {
-            let attempt =
-                |rows: usize, skips: &Skips| -> Result<Result<(Machine, Effects), String>, RecoverError> {
-                    let mut machine = Machine::load(&name, &state, probe.clone(), cold.clone())?;
-                    let mut without = skips.clone();
-                    let decoded = records.clone().map(|records| {
-                        for row in rows..records.len() {
-                            without.insert(skip_key(&skip_of(number, &records.get(row), "", "")));
-                        }
-                        decoder.decode(number, records, &without)
-                    });
-                    match catch_unwind(AssertUnwindSafe(|| machine.apply(&entry, decoded))) {
-                        Ok(effects) => Ok(Ok((machine, effects?))),
-                        Err(panic) => Ok(Err(panic_message(panic.as_ref()))),
-                    }
-                };
-            let all = records.as_ref().map_or(0, Records::len);
-            let message = match attempt(all, &self.skips)? {
-                Ok((machine, effects)) => {
-                    let after = self.after.get(&number).copied().unwrap_or(number);
-                    self.sink.effects(after, effects);
+            let skip = match suspects.search(&self.skips)? {
+                Verdict::Applied(applied) => {
+                    let (machine, effects) = *applied;
+                    self.hand_over(number, effects);
                     return Ok(machine);
                 }
-                Err(message) => message,
+                Verdict::Row(skip) => skip,
+                Verdict::NoRow { when, message } => {
+                    return Err(RecoverError::Panics { entry: number, when: when.into(), message });
+                }
             };
-            if let Err(message) = attempt(0, &self.skips)? {
-                return Err(RecoverError::Panics { entry: number, message });
+            found += 1;
+            if found > skips_max {
+                let when = format!("at more rows than journal.skips_max = {skips_max} allows to leave out");
+                return Err(RecoverError::Panics { entry: number, when, message: skip.reason });
             }
-            // The last row of the shortest beginning of the batch that panics; `low` rows do not, `high` rows do.
-            let (mut low, mut high) = (0, all);
-            while high - low > 1 {
-                let middle = low + (high - low) / 2;
-                if attempt(middle, &self.skips)?.is_err() { high = middle } else { low = middle }
-            }
-            let records = records.as_ref().expect("an entry without rows does not come here");
-            let skip = skip_of(number, &records.get(high - 1), "state", &message);
             let written = self.sink.skip(&skip)?;
             let highest = self.after.entry(number).or_insert(written);
             *highest = written.max(*highest);
-            if !self.skips.insert(skip_key(&skip)) {
-                return Err(RecoverError::Panics { entry: number, message });
-            }
+            self.skips.insert(skip_key(&skip));
         }
     }
 }

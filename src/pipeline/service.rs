@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use actix_web::dev::ServerHandle;
 use super::live::{Pipeline, PipelineError, Services, Status, serve_last_version};
 use super::probe::Probed;
 use super::setup::{Places, Setup};
-use crate::config::Config;
+use crate::config::{Config, LearnerKind};
 use crate::registry::{Serving, VersionStore};
 use crate::schema::{EventDecoder, LabelDecoder};
 use crate::serve::cache::Cache;
@@ -57,6 +58,7 @@ pub struct Running {
     pub pipeline: Pipeline,
     pub status: Arc<Status>,
     pub serving: Arc<Serving>,
+    learner: LearnerKind,
 }
 
 impl Service {
@@ -125,11 +127,18 @@ impl Service {
                 probe: options.probe.clone(),
                 reset_model: options.reset_model,
             };
+            let learner = pipeline.model.learner;
             let pipeline = Pipeline::start(setup, places, sources, services);
-            pipelines.push(Running { pipeline, status, serving });
+            pipelines.push(Running { pipeline, status, serving, learner });
         }
+        let about: Vec<ModelInfo> = pipelines.iter().map(ModelInfo::of).collect();
+        let text = move || {
+            let mut text = metrics();
+            ModelInfo::write(&about, &mut text);
+            text
+        };
         let server =
-            crate::serve::http::server(&config.http, models, metrics, listener).map_err(listen_error)?;
+            crate::serve::http::server(&config.http, models, text, listener).map_err(listen_error)?;
         let http = server.handle();
         actix::spawn(server);
         Ok(Self { address, pipelines, http, caches })
@@ -166,6 +175,36 @@ impl Service {
             cache.stop();
         }
         Ok(result?)
+    }
+}
+
+/// What `tidewheel_model_info` says of a pipeline: written with every scrape and not kept as a metric, whose label
+/// sets never go away.
+#[derive(Clone)]
+struct ModelInfo {
+    pipeline: Arc<str>,
+    learner: &'static str,
+    serving: Arc<Serving>,
+}
+
+impl ModelInfo {
+    fn of(running: &Running) -> Self {
+        let learner = running.learner.section();
+        Self { pipeline: running.pipeline.name().clone(), learner, serving: running.serving.clone() }
+    }
+
+    fn write(all: &[Self], out: &mut String) {
+        out.push_str("# HELP tidewheel_model_info The model that answers: its family, owner and newest stored version.\n");
+        out.push_str("# TYPE tidewheel_model_info gauge\n");
+        for Self { pipeline, learner, serving } in all {
+            if let Some(revision) = &*serving.current() {
+                let (version, epoch) = (revision.version, revision.epoch);
+                let _ = writeln!(
+                    out,
+                    "tidewheel_model_info{{pipeline=\"{pipeline}\",learner=\"{learner}\",version=\"{version}\",epoch=\"{epoch}\"}} 1"
+                );
+            }
+        }
     }
 }
 

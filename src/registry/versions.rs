@@ -37,6 +37,8 @@ pub struct Manifest {
     pub metrics: serde_json::Value,
     /// SHA-256 of the effective configuration.
     pub config: String,
+    /// SHA-256 of its keys that the model was made for: where it is the same, the version can go on.
+    pub made_for: String,
     /// Names of the classes, in the order of the outputs.
     pub classes: Vec<String>,
     pub digests: Digests,
@@ -141,7 +143,12 @@ impl VersionStore {
             source,
         })?;
         let tensors = TensorMap::from_safetensors(&bytes)
-            .map_err(|error: StateError| RegistryError::Corrupt { path, message: error.to_string() })?;
+            .map_err(|error: StateError| RegistryError::Corrupt { path: path.clone(), message: error.to_string() })?;
+        let digest = tensors.digest().to_string();
+        if digest != manifest.digests.model {
+            let message = format!("its digest is {digest}, its manifest says {}", manifest.digests.model);
+            return Err(RegistryError::Corrupt { path, message });
+        }
         Ok(StoredVersion { manifest, tensors })
     }
 

@@ -11,7 +11,7 @@ use crate::journal::{Checkpoint, Journal};
 use crate::pipeline::effects::{Answers, Effects};
 use crate::pipeline::probe::{Probed, Stage, tell};
 use crate::registry::Serving;
-use crate::serve::cache::{Cache, Fill};
+use crate::serve::cache::{Cache, Clear, Fill};
 use crate::stream::Position;
 
 /// What entries cause inside the process: after they are durable, in their order.
@@ -77,16 +77,20 @@ impl Effecting {
             answers,
             version,
             checkpoint,
-            labels_arrived_ms,
+            arrivals,
             positions,
             counts,
+            begun_anew,
             ..
         } = effects;
+        if begun_anew {
+            self.cache.do_send(Clear);
+        }
         if let Some(revision) = revision {
             let newer = self.serving.current().as_ref().is_none_or(|now| now.number < revision.number);
             if newer {
                 self.serving.swap(revision);
-                self.status.fresh(&labels_arrived_ms, now_ms());
+                self.status.fresh(arrivals.runs(), now_ms());
             }
         }
         tell(&self.probe, Stage::Effect, n, -1);

@@ -54,10 +54,7 @@ fn guarded<T>(
     let failure = match result {
         Ok(Ok(value)) => return Some(value),
         Ok(Err(error)) => Failure { stage, message: error.to_string(), fatal: Some(error) },
-        Err(panic) => {
-            metrics::counter!("tidewheel_stage_panics_total", "stage" => stage).increment(1);
-            Failure { stage, message: super::decode::panic_message(panic.as_ref()), fatal: None }
-        }
+        Err(panic) => Failure { stage, message: super::decode::panic_message(panic.as_ref()), fatal: None },
     };
     *failed = true;
     // A full queue means that others have reported already.

@@ -22,6 +22,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The thread that reads the sources; the only one that blocks on Kafka.
 pub(super) struct Poller {
     stop: Arc<AtomicBool>,
+    /// Whether what was read for a batch that is not full is a batch all the same.
+    hand_over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -37,6 +39,8 @@ impl Poller {
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
+        let hand_over = Arc::new(AtomicBool::new(false));
+        let handing_over = hand_over.clone();
         let body = move || {
             let send = |records: Records| {
                 let permit = credits.take(records.bytes());
@@ -69,7 +73,9 @@ impl Poller {
                     }
                 }
             }
-            if let Some(records) = source.remainder() {
+            if handing_over.load(Ordering::SeqCst)
+                && let Some(records) = source.remainder()
+            {
                 send(records);
             }
             tell_progress(&source, &status);
@@ -77,11 +83,13 @@ impl Poller {
         };
         let thread =
             thread::Builder::new().name("poll".into()).spawn(body).expect("the system can start a thread");
-        Self { stop, thread }
+        Self { stop, hand_over, thread }
     }
 
-    /// Ends after the batch at hand, which still is handed over.
-    pub(super) fn stop(self) {
+    /// Ends after the batch at hand. `hand_over`: a batch that is not full yet is handed over too; else it is read
+    /// again by the next one who polls.
+    pub(super) fn stop(self, hand_over: bool) {
+        self.hand_over.store(hand_over, Ordering::SeqCst);
         self.stop.store(true, Ordering::SeqCst);
         if self.thread.join().is_err() {
             tracing::error!("the polling thread panicked");

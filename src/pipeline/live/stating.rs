@@ -7,6 +7,7 @@ use super::effecting::Effecting;
 use super::status::Status;
 use super::{Effected, Failures, Worked, guarded};
 use crate::journal::Journal;
+use crate::pipeline::decode::Skips;
 use crate::pipeline::machine::Machine;
 
 /// How often the report for HTTP and the demo is made anew.
@@ -43,7 +44,7 @@ impl Handler<Worked> for Stating {
         let Worked { entry, decoded, after, permit } = worked;
         let machine = &mut self.machine;
         let applied =
-            guarded("state", &mut self.failed, &self.failures, || Ok(machine.apply(&entry, decoded)?));
+            guarded("state", &mut self.failed, &self.failures, || Ok(machine.apply(&entry, decoded, &Skips::new())?));
         let Some(mut effects) = applied else { return };
         self.status.applied(&self.machine);
         self.journal.release(effects.n, after, std::mem::take(&mut effects.outputs));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::reached::Reached;
 use crate::config::QualityMetric;
-use crate::monitor::{DelayHistogram, MonitorReport};
+use crate::monitor::{AlertState, DelayHistogram, MonitorReport};
 use crate::pipeline::accounts::Accounts;
 use crate::pipeline::effects::EntryCounts;
 use crate::pipeline::machine::Machine;
@@ -62,6 +62,7 @@ pub struct Status {
     /// Entries applied, and entries whose outputs are acknowledged.
     applied: AtomicU64,
     acknowledged: AtomicU64,
+    effected: AtomicU64,
     freshness: Mutex<DelayHistogram>,
     /// How far the sources are done.
     pub(super) progress: Reached,
@@ -71,7 +72,9 @@ pub struct Status {
 struct Meters {
     predicted: Counter,
     learned: Counter,
-    dead_letters: Counter,
+    alerts: Counter,
+    firing: Gauge,
+    kept_back: Counter,
     entry: Gauge,
     effected: Gauge,
     acknowledged: Gauge,
@@ -98,7 +101,9 @@ impl Status {
         let meters = Meters {
             predicted: metrics::counter!("tidewheel_predictions_total", &labels),
             learned: metrics::counter!("tidewheel_examples_learned_total", &labels),
-            dead_letters: metrics::counter!("tidewheel_dead_letters_total", &labels),
+            alerts: metrics::counter!("tidewheel_alert_changes_total", &labels),
+            firing: gauge("tidewheel_alerts_firing"),
+            kept_back: metrics::counter!("tidewheel_revisions_kept_back_total", &labels),
             entry: gauge("tidewheel_journal_entry"),
             effected: gauge("tidewheel_journal_effected_entry"),
             acknowledged: gauge("tidewheel_journal_acknowledged_entry"),
@@ -115,6 +120,7 @@ impl Status {
             records_read: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
+            effected: AtomicU64::new(0),
             freshness: Mutex::new(DelayHistogram::default()),
             progress: Reached::default(),
             meters,
@@ -179,6 +185,9 @@ impl Status {
             score("tidewheel_accuracy_ratio", scored, scores.sliding.metric(QualityMetric::Accuracy));
             score("tidewheel_logloss", scored, scores.sliding.metric(QualityMetric::Logloss));
         }
+        let firing = report.monitor.alerts.iter().filter(|alert| alert.state == AlertState::Firing).count();
+        self.meters.firing.set(firing as f64);
+        self.meters.kept_back.absolute(cursor.kept_back);
         self.report.store(Some(report.into()));
     }
 
@@ -205,7 +214,13 @@ impl Status {
     }
 
     pub(super) fn effected(&self, n: u64) {
+        self.effected.store(n, Ordering::Release);
         self.meters.effected.set(n as f64);
+    }
+
+    /// The last entry whose effects inside the process were taken.
+    pub(super) fn last_effected(&self) -> u64 {
+        self.effected.load(Ordering::Acquire)
     }
 
     pub(super) fn acknowledged(&self, n: u64) {
@@ -216,20 +231,28 @@ impl Status {
     pub(super) fn count(&self, counts: &EntryCounts) {
         self.meters.predicted.increment(counts.predicted);
         self.meters.learned.increment(counts.learned);
-        self.meters.dead_letters.increment(counts.dead_letters);
+        self.meters.alerts.increment(counts.alerts);
+        let pipeline = || ("pipeline", self.meters.pipeline.clone());
+        for ((source, reason), count) in &counts.dead_letters {
+            let labels = [pipeline(), ("source", (*source).to_owned()), ("reason", (*reason).to_owned())];
+            metrics::counter!("tidewheel_dead_letters_total", &labels).increment(*count);
+        }
+        for (notice, count) in counts.notices.counters().into_iter().filter(|(_, count)| *count > 0) {
+            let labels = [pipeline(), ("notice", notice.to_owned())];
+            metrics::counter!("tidewheel_notices_total", &labels).increment(count);
+        }
     }
 
     /// A revision reached readers that has learned labels which arrived at these times.
-    pub(super) fn fresh(&self, arrived_ms: &[i64], now_ms: i64) {
-        if arrived_ms.is_empty() {
+    pub(super) fn fresh(&self, arrivals: &[(i64, u64)], now_ms: i64) {
+        if arrivals.is_empty() {
             return;
         }
         let mut freshness = lock(&self.freshness);
-        // Labels of a batch arrive in a few distinct milliseconds: one record of the histogram for each run.
-        for run in arrived_ms.chunk_by(|a, b| a == b) {
-            let waited_ms = u64::try_from(now_ms - run[0]).unwrap_or(0);
-            run.iter().for_each(|_| freshness.update(waited_ms));
-            self.meters.freshness.record_many(waited_ms as f64 / 1e3, run.len());
+        for (arrived_ms, labels) in arrivals {
+            let waited_ms = u64::try_from(now_ms - arrived_ms).unwrap_or(0);
+            freshness.update_many(waited_ms, *labels);
+            self.meters.freshness.record_many(waited_ms as f64 / 1e3, *labels as usize);
         }
     }
 }

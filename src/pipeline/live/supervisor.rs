@@ -1,5 +1,6 @@
 //! Recovers a pipeline, lets it run, and recovers it again when a stage fails: one piece of code for all three.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,9 +23,10 @@ use crate::join::ColdRows;
 use crate::journal::{
     Action, Body, CheckpointStore, FileJournal, Journal, JournalError, KafkaRecords, RecordSource, Scan, Skip,
 };
-use crate::pipeline::decode::Decoder;
+use crate::pipeline::cursor::Arrivals;
+use crate::pipeline::decode::{Decoder, Skips};
 use crate::pipeline::effects::Effects;
-use crate::pipeline::machine::{Machine, MachineError};
+use crate::pipeline::machine::{Machine, MachineError, made_for_digest};
 use crate::pipeline::probe::Probed;
 use crate::pipeline::recover::{RecoverError, Recovered, Recovery, Sink};
 use crate::pipeline::setup::{Places, Setup};
@@ -86,6 +88,8 @@ pub(super) enum Event {
 pub struct Pipeline {
     name: Arc<str>,
     events: SyncSender<Event>,
+    /// For what cannot listen to events: a recovery, a wait for the disk.
+    stopping: Arc<AtomicBool>,
     thread: JoinHandle<Result<(), PipelineError>>,
 }
 
@@ -96,11 +100,13 @@ impl Pipeline {
         let name = setup.name.clone();
         let system = System::current();
         let failures = events.clone();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let asked = stopping.clone();
         let body = move || {
             System::set_current(system);
             let status = services.status.clone();
             let supervisor =
-                Supervisor { setup: Arc::new(setup), places, partitions, services, failures, inbox };
+                Supervisor { setup: Arc::new(setup), places, partitions, services, failures, inbox, stopping: asked };
             let result = supervisor.run();
             if let Err(error) = &result {
                 status.enter(Phase::Failed(error.to_string()));
@@ -111,15 +117,16 @@ impl Pipeline {
             .name(format!("supervise-{name}"))
             .spawn(body)
             .expect("the system can start a thread");
-        Self { name, events, thread }
+        Self { name, events, stopping, thread }
     }
 
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Asks it to drain, store a version and end.
+    /// Asks it to drain, store a version and end; a recovery ends where it is.
     pub fn stop(&self, by: &str, why: &str) {
+        self.stopping.store(true, Ordering::SeqCst);
         let _ = self.events.send(Event::Stop { by: by.into(), why: why.into() });
     }
 
@@ -143,6 +150,7 @@ struct Supervisor {
     services: Services,
     failures: Failures,
     inbox: Receiver<Event>,
+    stopping: Arc<AtomicBool>,
 }
 
 /// The stages of a pipeline that is live.
@@ -154,8 +162,29 @@ struct Live {
 
 impl Supervisor {
     fn run(self) -> Result<(), PipelineError> {
-        let effecting: Arc<ArcSwapOption<Addr<Effecting>>> = Arc::default();
-        let (journal, found) = self.open_journal(&effecting)?;
+        let told: Arc<ArcSwapOption<Addr<Effecting>>> = Arc::default();
+        let (journal, found) = self.open_journal(&told)?;
+        let result = self.recover_and_run(&told, &journal, found);
+        told.store(None);
+        let patience = if result.is_ok() { STOP_WITHIN } else { Duration::ZERO };
+        let progress = journal.close(Instant::now() + patience);
+        tracing::info!(pipeline = %self.setup.name, ?progress, "stopped");
+        match result {
+            // What was not applied is applied by the next start.
+            Err(PipelineError::Recover(RecoverError::Stopped { entry })) => {
+                tracing::info!(pipeline = %self.setup.name, entry, "stopped while recovering");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn recover_and_run(
+        &self,
+        told: &ArcSwapOption<Addr<Effecting>>,
+        journal: &Arc<dyn Journal>,
+        found: Scan,
+    ) -> Result<(), PipelineError> {
         let cold = ColdRows::open(&self.places.pending, &self.setup.name).map_err(RecoverError::from)?;
         let cold = Arc::new(Mutex::new(cold));
         let mut begin = Some(found);
@@ -163,15 +192,15 @@ impl Supervisor {
         loop {
             self.services.status.enter(Phase::Recovering);
             self.services.serving.set_stale(true);
-            let stage = self.start_effecting(&journal, &cold);
-            effecting.store(Some(Arc::new(stage.0.clone())));
-            let recovered = self.recover(&journal, &stage.0, &cold)?;
-            self.serve_recovered(&recovered.machine);
-            let machine = match begin.take() {
-                Some(scan) => self.begin_epoch(recovered.machine, &scan, &journal, &stage.0)?,
-                None => recovered.machine,
+            let (effecting, arbiter) = self.start_effecting(journal, &cold);
+            told.store(Some(Arc::new(effecting.clone())));
+            let live = match self.recover_to_live(journal, &effecting, &cold, begin.take()) {
+                Ok(live) => live.beside(arbiter),
+                Err(error) => {
+                    stop_arbiters(vec![arbiter]);
+                    return Err(error);
+                }
             };
-            let live = self.go_live(Recovered { machine, ..recovered }, &journal, stage)?;
             self.services.serving.set_stale(false);
             self.services.status.enter(Phase::Live);
             tracing::info!(pipeline = %self.setup.name, "live");
@@ -179,26 +208,56 @@ impl Supervisor {
             match self.inbox.recv() {
                 Ok(Event::Stop { by, why }) => {
                     self.services.status.enter(Phase::Stopping);
-                    self.drain(live, &journal, by, why);
-                    effecting.store(None);
-                    let progress = journal.close(Instant::now() + STOP_WITHIN);
-                    tracing::info!(pipeline = %self.setup.name, ?progress, "stopped");
+                    self.drain(live, journal, by, why);
                     return Ok(());
                 }
                 Ok(Event::Failed(failure)) => {
                     live.abandon();
                     failed = if since.elapsed() > STEADY { 1 } else { failed + 1 };
                     self.judge(failure, failed)?;
-                    wait_durable(journal.as_ref());
+                    self.wait_durable(journal.as_ref())?;
                 }
                 Err(_) => return Ok(()),
             }
         }
     }
 
+    /// The state after the journal's last entry, then the stages around it. `begin`: what the journal held at start,
+    /// where this process has not begun its epoch yet.
+    fn recover_to_live(
+        &self,
+        journal: &Arc<dyn Journal>,
+        effecting: &Addr<Effecting>,
+        cold: &Arc<Mutex<ColdRows>>,
+        begin: Option<Scan>,
+    ) -> Result<Live, PipelineError> {
+        let Recovered { mut machine, skips } = self.recover(journal, effecting, cold)?;
+        self.serve_recovered(&machine);
+        if let Some(scan) = begin {
+            machine = self.begin_epoch(machine, &scan, journal, effecting)?;
+        }
+        self.go_live(Recovered { machine, skips }, journal, effecting.clone())
+    }
+
+    /// Waits for what was appended to be durable, unless it is told to stop: a full disk may last.
+    fn wait_durable(&self, journal: &dyn Journal) -> Result<(), PipelineError> {
+        let last = journal.last();
+        while journal.progress().durable < last {
+            if self.stopping.load(Ordering::SeqCst) {
+                return Err(RecoverError::Stopped { entry: last }.into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// Whether to go on after a failure, and with nothing left over from the stages that are gone.
     fn judge(&self, failure: Failure, times: u32) -> Result<(), PipelineError> {
         let Failure { stage, message, fatal } = failure;
+        if fatal.is_none() {
+            let labels = [("pipeline", self.setup.name.to_string()), ("stage", stage.to_owned())];
+            metrics::counter!("tidewheel_stage_panics_total", &labels).increment(1);
+        }
         tracing::error!(pipeline = %self.setup.name, stage, message, "a stage failed; recovering");
         let skip_gaps = self.setup.config.journal.on_gap == OnGap::Skip;
         match fatal {
@@ -300,6 +359,7 @@ impl Supervisor {
             cold: Some(cold.clone()),
             checkpoint_max: journal.last(),
             to: journal.last(),
+            stop: &|| self.stopping.load(Ordering::SeqCst),
         };
         let mut sink =
             LiveSink { journal: journal.clone(), effecting, acknowledged: journal.progress().acknowledged };
@@ -310,7 +370,7 @@ impl Supervisor {
         )?;
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(pipeline = %self.setup.name, entry = recovery.to, seconds, "recovered");
-        metrics::histogram!("tidewheel_recovery_seconds").record(seconds);
+        metrics::histogram!("tidewheel_recovery_seconds", "pipeline" => self.setup.name.to_string()).record(seconds);
         Ok(recovered)
     }
 
@@ -343,13 +403,17 @@ impl Supervisor {
             config: config.effective_json(),
         };
         let mut bodies = vec![body];
-        if !keys.is_empty() {
-            let why = format!("{} changed", keys.join(", "));
+        if self.services.reset_model {
+            let why = match &keys[..] {
+                [] => "asked for".into(),
+                keys => format!("{} changed", keys.join(", ")),
+            };
+            tracing::warn!(pipeline = %self.setup.name, why, "the model begins anew, untrained");
             bodies.push(Body::Control { action: Action::ResetModel, by: "run --reset model".into(), why });
         }
         for body in bodies {
             let entry = journal.append(body)?;
-            let mut effects = machine.apply(&entry, None)?;
+            let mut effects = machine.apply(&entry, None, &Skips::new())?;
             journal.release(entry.n, entry.n, std::mem::take(&mut effects.outputs));
             effecting.do_send(Effected { effects, after: entry.n, permit: None });
         }
@@ -360,7 +424,7 @@ impl Supervisor {
         &self,
         recovered: Recovered,
         journal: &Arc<dyn Journal>,
-        (effecting, effecting_on): (Addr<Effecting>, Arbiter),
+        effecting: Addr<Effecting>,
     ) -> Result<Live, PipelineError> {
         let Recovered { machine, skips } = recovered;
         let (status, probe) = (&self.services.status, &self.services.probe);
@@ -409,8 +473,7 @@ impl Supervisor {
             status.clone(),
             self.failures.clone(),
         );
-        let arbiters = arbiters.into_iter().rev().chain([effecting_on]).collect();
-        Ok(Live { poller, sequencer, arbiters })
+        Ok(Live { poller, sequencer, arbiters: arbiters.into_iter().rev().collect() })
     }
 
     /// The sources, from where the state stands; partitions never read begin with what they have.
@@ -454,7 +517,7 @@ impl Supervisor {
     /// Ends polling, stores a version, and waits until everything is where it belongs.
     fn drain(&self, live: Live, journal: &Arc<dyn Journal>, by: String, why: String) {
         let Live { poller, sequencer, arbiters } = live;
-        poller.stop();
+        poller.stop(true);
         let deadline = Instant::now() + STOP_WITHIN;
         let asked = sequencer.send(Control { action: Action::Store, by, why });
         let (answer, answered) = mpsc::channel();
@@ -462,10 +525,15 @@ impl Supervisor {
             let _ = answer.send(asked.await);
         });
         let last = answered.recv_timeout(STOP_WITHIN).ok().and_then(Result::ok).flatten();
+        // Acknowledged: outputs are on their topics. Effected: the version was handed to the thread that stores it.
+        let status = &self.services.status;
         while let Some(last) = last
-            && journal.progress().acknowledged < last
-            && Instant::now() < deadline
+            && (journal.progress().acknowledged < last || status.last_effected() < last)
         {
+            if Instant::now() >= deadline {
+                tracing::error!(pipeline = %self.setup.name, last, "not drained in time; the next start recovers");
+                break;
+            }
             // A stage that fails now is found by the next start, which recovers.
             match self.inbox.recv_timeout(Duration::from_millis(5)) {
                 Ok(Event::Failed(failure)) => {
@@ -481,9 +549,15 @@ impl Supervisor {
 }
 
 impl Live {
+    /// With the stage that outlives the recovery.
+    fn beside(mut self, effecting: Arbiter) -> Self {
+        self.arbiters.push(effecting);
+        self
+    }
+
     /// Drops all stages as they are.
     fn abandon(self) {
-        self.poller.stop();
+        self.poller.stop(false);
         stop_arbiters(self.arbiters);
     }
 }
@@ -492,9 +566,17 @@ impl Live {
 pub fn serve_last_version(setup: &Setup, places: &Places, serving: &Serving) -> Result<(), PipelineError> {
     let versions = VersionStore::new(&places.root);
     let Some(number) = versions.latest()? else { return Ok(()) };
-    let stored = versions.load(number)?;
-    if stored.manifest.config != crate::pipeline::config_digest(&setup.config) {
-        tracing::warn!(version = number, "the configuration has changed: not serving the stored version");
+    let stored = match versions.load(number) {
+        Ok(stored) => stored,
+        Err(error) => {
+            // The journal makes the model again, so that nothing but a head start is lost.
+            tracing::error!(version = number, %error, "the stored version cannot be served");
+            metrics::counter!("tidewheel_versions_corrupt_total", "pipeline" => setup.name.to_string()).increment(1);
+            return Ok(());
+        }
+    };
+    if stored.manifest.made_for != made_for_digest(&setup.config) {
+        tracing::warn!(version = number, "made for another schema or model: not serving the stored version");
         return Ok(());
     }
     let shape = setup.shape()?;
@@ -524,13 +606,6 @@ fn stop_arbiters(arbiters: Vec<Arbiter>) {
     }
 }
 
-fn wait_durable(journal: &dyn Journal) {
-    let last = journal.last();
-    while journal.progress().durable < last {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// The records that the journal names, from Kafka; nothing to read where it names none.
 pub(in crate::pipeline) fn open_records(
     endpoint: &Endpoint,
@@ -552,13 +627,15 @@ impl Sink for LiveSink<'_> {
     fn effects(&mut self, after: u64, mut effects: Effects) {
         let n = effects.n;
         let outputs = std::mem::take(&mut effects.outputs);
+        // Readers get what recovery arrives at, not what it passes by: that may be of another schema.
+        effects.revision = None;
+        effects.arrivals = Arrivals::default();
         if n <= self.acknowledged {
             effects.answers = None;
             self.journal.release(n, after, Default::default());
         } else {
             self.journal.release(n, after, outputs);
         }
-        effects.labels_arrived_ms.clear();
         self.effecting.do_send(Effected { effects, after, permit: None });
     }
 

@@ -40,6 +40,11 @@ pub struct Fill {
     pub permit: Box<dyn Send>,
 }
 
+/// Forgets everything: the model began anew.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Clear;
+
 /// Asks for the answer of an entity key.
 #[derive(Message)]
 #[rtype(result = "Answer")]
@@ -126,6 +131,10 @@ impl Handler<Fill> for Cache {
 
     fn handle(&mut self, fill: Fill, _: &mut Self::Context) {
         let Fill { keys, rows, picks, predictions, revision, time_ms, permit } = fill;
+        if !self.core.fits(&rows, &predictions) {
+            // A recovery passes by entries from before the schema was changed.
+            return;
+        }
         let filled = self.guarded(|core| {
             core.fill(|row| keys.get(row), &rows, &picks, &predictions, revision.number, time_ms);
         });
@@ -136,6 +145,15 @@ impl Handler<Fill> for Cache {
             tracing::error!(rows = picks.len(), "the cache was emptied after a panic");
         }
         drop(permit);
+    }
+}
+
+impl Handler<Clear> for Cache {
+    type Result = ();
+
+    fn handle(&mut self, _: Clear, _: &mut Self::Context) {
+        self.core.clear();
+        self.meters.report(self.core.counts(), self.core.len());
     }
 }
 

@@ -86,6 +86,13 @@ impl CacheCore {
         }
     }
 
+    /// Whether rows and predictions are of the cache's shape.
+    pub fn fits(&self, rows: &Rows, predictions: &Predictions) -> bool {
+        rows.numeric_width() == self.rows.numeric_width()
+            && rows.categorical_width() == self.rows.categorical_width()
+            && predictions.outputs == self.predictions.outputs
+    }
+
     pub fn len(&self) -> usize {
         self.slots.len()
     }

@@ -4,5 +4,5 @@ mod actor;
 mod core;
 
 pub(in crate::serve) use actor::now_ms;
-pub use actor::{Answer, Cache, Fill, Get};
+pub use actor::{Answer, Cache, Clear, Fill, Get};
 pub use core::{CacheCore, CacheCounts, Found};
