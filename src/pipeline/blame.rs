@@ -15,6 +15,9 @@ use crate::stream::Records;
 /// How often a search may end without a verdict because the panic comes and goes.
 const SEARCHES_MAX: usize = 5;
 
+/// How often a row must panic again before it is blamed.
+const CONFIRMATIONS: usize = 2;
+
 /// What a search has found.
 pub(super) enum Verdict {
     /// This time nothing panicked.
@@ -77,15 +80,28 @@ impl Suspects {
                 if self.attempt(middle, skips)?.is_err() { high = middle } else { low = middle }
             }
             let row = &self.rows[high - 1];
-            // Blamed only if it panics with it again: a panic that passes may have misled the search.
-            if let Err(message) = self.attempt(high, skips)?
-                && !skips.contains(&skip_key(row))
+            if !skips.contains(&skip_key(row))
+                && let Some(message) = self.confirm(high, skips)?
             {
                 let reason = format!("state panicked: {message}");
                 return Ok(Verdict::Row(Skip { reason, ..row.clone() }));
             }
         }
         Ok(Verdict::NoRow { when: "now with one row and now with another", message })
+    }
+
+    /// What the first `rows` suspects panic with, if they do so twice more and not without the last of them: a panic
+    /// that passes may have misled the search.
+    fn confirm(&self, rows: usize, skips: &Skips) -> Result<Option<String>, RecoverError> {
+        let mut last = None;
+        for _ in 0..CONFIRMATIONS {
+            let (with, without) = (self.attempt(rows, skips)?, self.attempt(rows - 1, skips)?);
+            match (with, without) {
+                (Err(message), Ok(_)) => last = Some(message),
+                _ => return Ok(None),
+            }
+        }
+        Ok(last)
     }
 
     /// The entry with the first `rows` suspects only; a panic is returned as what it said.

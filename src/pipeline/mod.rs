@@ -15,6 +15,8 @@ mod rebuild;
 mod recover;
 mod service;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 pub use accounts::{Accounts, EventAccounts, LabelAccounts};
 pub use live::{Phase, Pipeline, PipelineError, Report, Services, Status};

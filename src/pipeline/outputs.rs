@@ -170,12 +170,7 @@ pub fn push_dead_letter(
 }
 
 /// Adds a dead letter for a record of which only the place is known any more: it has no key and no value.
-pub fn push_named_dead_letter(
-    out: &mut Outputs,
-    topic: &Arc<str>,
-    place: (&str, i32, i64),
-    reason: &str,
-) {
+pub fn push_named_dead_letter(out: &mut Outputs, topic: &Arc<str>, place: (&str, i32, i64), reason: &str) {
     out.push(topic, None, None, None, origin_headers("skip", reason, place));
 }
 

@@ -159,7 +159,8 @@ impl Recovery<'_> {
                     // Its pending events on disk may be gone, or it is of another build.
                     tracing::error!(entry = checkpoint.entry, %error, "a checkpoint cannot be used; trying the one before");
                     let pipeline = self.setup.name.to_string();
-                    metrics::counter!("tidewheel_checkpoints_unusable_total", "pipeline" => pipeline).increment(1);
+                    metrics::counter!("tidewheel_checkpoints_unusable_total", "pipeline" => pipeline)
+                        .increment(1);
                     newest = checkpoint.entry - 1;
                 }
             }

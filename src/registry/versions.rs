@@ -142,8 +142,9 @@ impl VersionStore {
             path: path.clone(),
             source,
         })?;
-        let tensors = TensorMap::from_safetensors(&bytes)
-            .map_err(|error: StateError| RegistryError::Corrupt { path: path.clone(), message: error.to_string() })?;
+        let tensors = TensorMap::from_safetensors(&bytes).map_err(|error: StateError| {
+            RegistryError::Corrupt { path: path.clone(), message: error.to_string() }
+        })?;
         let digest = tensors.digest().to_string();
         if digest != manifest.digests.model {
             let message = format!("its digest is {digest}, its manifest says {}", manifest.digests.model);

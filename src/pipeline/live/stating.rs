@@ -43,8 +43,9 @@ impl Handler<Worked> for Stating {
     fn handle(&mut self, worked: Worked, _: &mut Self::Context) {
         let Worked { entry, decoded, after, permit } = worked;
         let machine = &mut self.machine;
-        let applied =
-            guarded("state", &mut self.failed, &self.failures, || Ok(machine.apply(&entry, decoded, &Skips::new())?));
+        let applied = guarded("state", &mut self.failed, &self.failures, || {
+            Ok(machine.apply(&entry, decoded, &Skips::new())?)
+        });
         let Some(mut effects) = applied else { return };
         self.status.applied(&self.machine);
         self.journal.release(effects.n, after, std::mem::take(&mut effects.outputs));

@@ -105,8 +105,15 @@ impl Pipeline {
         let body = move || {
             System::set_current(system);
             let status = services.status.clone();
-            let supervisor =
-                Supervisor { setup: Arc::new(setup), places, partitions, services, failures, inbox, stopping: asked };
+            let supervisor = Supervisor {
+                setup: Arc::new(setup),
+                places,
+                partitions,
+                services,
+                failures,
+                inbox,
+                stopping: asked,
+            };
             let result = supervisor.run();
             if let Err(error) = &result {
                 status.enter(Phase::Failed(error.to_string()));
@@ -370,7 +377,8 @@ impl Supervisor {
         )?;
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(pipeline = %self.setup.name, entry = recovery.to, seconds, "recovered");
-        metrics::histogram!("tidewheel_recovery_seconds", "pipeline" => self.setup.name.to_string()).record(seconds);
+        metrics::histogram!("tidewheel_recovery_seconds", "pipeline" => self.setup.name.to_string())
+            .record(seconds);
         Ok(recovered)
     }
 
@@ -571,7 +579,8 @@ pub fn serve_last_version(setup: &Setup, places: &Places, serving: &Serving) -> 
         Err(error) => {
             // The journal makes the model again, so that nothing but a head start is lost.
             tracing::error!(version = number, %error, "the stored version cannot be served");
-            metrics::counter!("tidewheel_versions_corrupt_total", "pipeline" => setup.name.to_string()).increment(1);
+            metrics::counter!("tidewheel_versions_corrupt_total", "pipeline" => setup.name.to_string())
+                .increment(1);
             return Ok(());
         }
     };
