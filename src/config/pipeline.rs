@@ -31,7 +31,7 @@ pub struct PipelineConfig {
     pub version: VersionConfig,
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
-    /// Where a batch ends: with what has arrived, or after exactly `batch.max_rows` rows of a partition.
+    /// Where a batch ends: with what has arrived, or after exactly `batch.max_rows` rows.
     #[serde(default)]
     pub batching: Batching,
     #[serde(default)]

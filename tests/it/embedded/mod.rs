@@ -1,5 +1,6 @@
 //! The service in this process, on the embedded broker, with a probe that makes stages panic.
 
+mod fixed;
 mod panics;
 
 use std::net::TcpListener;
@@ -23,12 +24,13 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// A broker, a data folder and a configuration; topics have one partition.
 pub struct Bench {
     broker: EmbeddedBroker,
-    config: Config,
+    pub config: Config,
     _folder: TempDir,
 }
 
 /// What a run left behind.
 pub struct Outcome {
+    pub entries: Vec<Entry>,
     pub accounts: Accounts,
     pub stored: Digests,
     /// By the journal alone, without a probe.
@@ -54,6 +56,11 @@ impl Bench {
 
     /// Streams `rows` events with their labels through a service with this probe, and stops it when all have an account.
     pub fn run(&self, rows: u64, probe: Arc<dyn Probe>) -> Outcome {
+        self.run_fixed(rows, 1, probe)
+    }
+
+    /// The same with batches of `batch` rows: what does not fill one comes with the stop.
+    pub fn run_fixed(&self, rows: u64, batch: u64, probe: Arc<dyn Probe>) -> Outcome {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let options =
             Options { probe: Some(probe), listener: Some(listener), embedded: true, ..Options::default() };
@@ -71,7 +78,8 @@ impl Bench {
             let accounts = loop {
                 actix::clock::sleep(Duration::from_millis(20)).await;
                 let accounts = status.last_report().map(|report| report.accounts);
-                if let Some(accounts) = accounts.filter(|a| a.events.read == rows && a.labels.read == rows) {
+                let full = 2 * rows - 2 * rows % batch;
+                if let Some(accounts) = accounts.filter(|a| a.events.read + a.labels.read >= full) {
                     break accounts;
                 }
                 assert!(Instant::now() < deadline, "not all was read: {accounts:?}, {:?}", status.phase());
@@ -89,11 +97,12 @@ impl Bench {
         let manifest = versions.manifest(versions.latest().unwrap().unwrap()).unwrap();
         let setup = Setup::new(PIPELINE, &self.config.pipeline[PIPELINE]);
         let rebuilt = rebuild(setup, &places, &Endpoint::new(&self.config.kafka), &manifest, true).unwrap();
-        let skips = entries(&places.journal).into_iter().filter_map(|entry| match entry.body {
-            Body::Skip(skip) => Some(skip),
+        let entries = entries(&places.journal);
+        let skips = entries.iter().filter_map(|entry| match &entry.body {
+            Body::Skip(skip) => Some(skip.clone()),
             _ => None,
         });
-        Outcome { accounts, stored: manifest.digests, rebuilt, skips: skips.collect() }
+        Outcome { accounts, stored: manifest.digests, rebuilt, skips: skips.collect(), entries }
     }
 }
 

@@ -8,10 +8,16 @@ use super::Bench;
 const ROWS: u64 = 1_500;
 
 /// Panics at the `nth` step of one stage, once.
-struct Once {
+pub struct Once {
     stage: Stage,
     nth: u64,
     steps: AtomicU64,
+}
+
+impl Once {
+    pub fn new(stage: Stage, nth: u64) -> Self {
+        Self { stage, nth, steps: AtomicU64::new(0) }
+    }
 }
 
 impl Probe for Once {
@@ -37,7 +43,7 @@ impl Probe for Always {
 }
 
 fn assert_one_panic_changes_nothing(stage: Stage, nth: u64) {
-    let probe = Arc::new(Once { stage, nth, steps: AtomicU64::new(0) });
+    let probe = Arc::new(Once::new(stage, nth));
     let outcome = Bench::new().run(ROWS, probe.clone());
 
     assert!(probe.steps.load(Ordering::SeqCst) >= nth, "the probe panicked");
