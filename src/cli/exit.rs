@@ -72,11 +72,15 @@ fn machine(error: &MachineError) -> u8 {
 
 fn journal(error: &JournalError) -> u8 {
     match error {
-        JournalError::Gap { .. } => 4,
-        JournalError::Corrupt { .. } => 6,
+        JournalError::Gap { .. } | JournalError::Begins { .. } => 4,
+        JournalError::Corrupt { .. } | JournalError::Short { .. } => 6,
         JournalError::Stream(error) => stream(error),
         JournalError::Owned(_) => 5,
-        JournalError::Io { .. } | JournalError::Closed => 1,
+        JournalError::Stopped { .. } => 0,
+        JournalError::Io { .. }
+        | JournalError::Refused { .. }
+        | JournalError::TooLarge { .. }
+        | JournalError::Closed => 1,
     }
 }
 

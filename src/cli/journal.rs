@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use super::ConfigArgs;
 use super::exit::Failure;
 use crate::config::Config;
-use crate::journal::Replay;
+use crate::journal::{Replay, first_entry};
 use crate::pipeline::Places;
 
 #[derive(clap::Args)]
@@ -21,7 +21,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let config = args.config.load()?;
     let name = choose(&config, args.pipeline.as_deref())?;
-    let mut replay = Replay::open(&Places::new(&config.data.dir, name).journal, args.from, u64::MAX)?;
+    let dir = Places::new(&config.data.dir, name).journal;
+    // What `journal.trim` removed is not there to be printed.
+    let from = args.from.max(first_entry(&dir)?);
+    let mut replay = Replay::open(&dir, from, u64::MAX)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     while let Some(entry) = replay.next_entry()? {
         let mut line = entry.to_json();

@@ -294,6 +294,11 @@ pub struct JournalConfig {
     /// more it is not the rows' fault, and the pipeline stops.
     #[schemars(range(min = 1, max = 100_000))]
     pub skips_max: usize,
+    /// A journal that is larger than this is warned of, in bytes.
+    #[schemars(range(min = 4_096, max = 1_125_899_906_842_624_u64))]
+    pub bytes_max: u64,
+    /// Whether entries before the oldest checkpoint that is kept are removed; then nothing older can be rebuilt.
+    pub trim: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -321,6 +326,8 @@ impl Default for JournalConfig {
             mark_ms: 50,
             on_gap: OnGap::Stop,
             skips_max: 100,
+            bytes_max: 16 << 30,
+            trim: false,
         }
     }
 }

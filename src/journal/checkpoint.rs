@@ -1,10 +1,11 @@
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::home::JournalError;
+use super::disk::{create_folders, sync_folder, write_synced};
+use super::error::JournalError;
 use crate::state::TensorMap;
 
 /// The whole state after one entry.
@@ -30,34 +31,63 @@ pub struct CheckpointStore {
 
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.safetensors";
+/// Ends of the names of folders that are of no use.
+const WRITING: &str = ".writing";
+const REMOVING: &str = ".removing";
 
 impl CheckpointStore {
     pub fn new(pipeline_dir: &Path) -> Self {
         Self { dir: pipeline_dir.join("checkpoints") }
     }
 
-    /// Stores a checkpoint: written aside, synced, renamed.
+    /// Stores a checkpoint: written aside, synced, renamed. One of the same entry stays where it verifies. What an
+    /// attempt that was cut short left behind is removed.
     pub fn store(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
         let place = self.place(checkpoint.entry);
         if place.exists() {
-            return Ok(());
+            match self.load(checkpoint.entry) {
+                Ok(_) => return Ok(()),
+                Err(reason) => {
+                    tracing::warn!(
+                        entry = checkpoint.entry,
+                        reason,
+                        "replacing a checkpoint that does not verify"
+                    );
+                    self.remove(checkpoint.entry)?;
+                }
+            }
         }
-        let aside = self.dir.join(format!(".{}.writing", checkpoint.entry));
-        self.write(checkpoint, &aside, &place).map_err(|source| JournalError::io("write", &aside, source))
+        let aside = self.dir.join(format!(".{}{WRITING}", checkpoint.entry));
+        let written = self.clean().and_then(|()| self.write(checkpoint, &aside, &place));
+        written.map_err(|source| JournalError::io("write", &aside, source))
     }
 
     fn write(&self, checkpoint: &Checkpoint, aside: &Path, place: &Path) -> io::Result<()> {
-        if aside.exists() {
-            fs::remove_dir_all(aside)?;
-        }
-        fs::create_dir_all(aside)?;
+        create_folders(aside)?;
         let bytes = checkpoint.state.to_safetensors().map_err(io::Error::other)?;
         let manifest = Manifest { entry: checkpoint.entry, digest: checkpoint.state.digest().to_string() };
         write_synced(&aside.join(STATE), &bytes)?;
         write_synced(&aside.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
-        File::open(aside)?.sync_all()?;
+        sync_folder(aside)?;
         fs::rename(aside, place)?;
-        File::open(&self.dir)?.sync_all()
+        sync_folder(&self.dir)
+    }
+
+    /// Removes what was not finished: folders that were being written or removed.
+    fn clean(&self) -> io::Result<()> {
+        let listing = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            listing => listing?,
+        };
+        for item in listing {
+            let item = item?;
+            let name = item.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') && (name.ends_with(WRITING) || name.ends_with(REMOVING)) {
+                fs::remove_dir_all(item.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Entries that have a checkpoint, ascending.
@@ -73,24 +103,32 @@ impl CheckpointStore {
         Ok(entries)
     }
 
-    /// The newest checkpoint that verifies, of entry `to` or before; ones that do not are left out, and said.
+    /// The newest checkpoint that verifies, of entry `to` or before.
     pub fn newest(&self, to: u64) -> Result<Option<Checkpoint>, JournalError> {
-        for entry in self.entries()?.into_iter().rev().filter(|entry| *entry <= to) {
-            match self.load(entry) {
-                Ok(checkpoint) => return Ok(Some(checkpoint)),
-                Err(reason) => {
+        Ok(self.newest_first(to)?.next())
+    }
+
+    /// The checkpoints of entry `to` and before that verify, the newest first, each read when it is asked for: where one
+    /// cannot be used after all, the next is to be tried. Ones that do not verify are left out, and said.
+    pub fn newest_first(&self, to: u64) -> Result<impl Iterator<Item = Checkpoint>, JournalError> {
+        let entries = self.entries()?.into_iter().rev().filter(move |entry| *entry <= to);
+        Ok(entries.filter_map(|entry| {
+            self.load(entry)
+                .inspect_err(|reason| {
                     tracing::error!(entry, reason, "a checkpoint does not verify; trying the one before");
                     metrics::counter!("tidewheel_checkpoints_corrupt_total").increment(1);
-                }
-            }
-        }
-        Ok(None)
+                })
+                .ok()
+        }))
     }
 
     fn load(&self, entry: u64) -> Result<Checkpoint, String> {
         let place = self.place(entry);
         let manifest = fs::read(place.join(MANIFEST)).map_err(|error| error.to_string())?;
         let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|error| error.to_string())?;
+        if manifest.entry != entry {
+            return Err(format!("its manifest is of entry {}", manifest.entry));
+        }
         let bytes = fs::read(place.join(STATE)).map_err(|error| error.to_string())?;
         let state = TensorMap::from_safetensors(&bytes).map_err(|error| error.to_string())?;
         let digest = state.digest().to_string();
@@ -104,48 +142,23 @@ impl CheckpointStore {
     pub fn retain(&self, keep: usize) -> Result<(), JournalError> {
         let entries = self.entries()?;
         for entry in &entries[..entries.len().saturating_sub(keep.max(1))] {
-            let place = self.place(*entry);
-            fs::remove_dir_all(&place).map_err(|source| JournalError::io("remove", &place, source))?;
+            self.remove(*entry)?;
         }
         Ok(())
     }
 
+    /// Under another name first: what is left when this is cut short must not look like a checkpoint.
+    fn remove(&self, entry: u64) -> Result<(), JournalError> {
+        let (place, going) = (self.place(entry), self.dir.join(format!(".{entry}{REMOVING}")));
+        let removed = self.clean().and_then(|()| {
+            fs::rename(&place, &going)?;
+            sync_folder(&self.dir)?;
+            fs::remove_dir_all(&going)
+        });
+        removed.map_err(|source| JournalError::io("remove", &place, source))
+    }
+
     fn place(&self, entry: u64) -> PathBuf {
         self.dir.join(format!("{entry:020}"))
-    }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_checkpoint_that_verifies_is_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::new(dir.path());
-        assert_eq!(store.newest(u64::MAX).unwrap(), None);
-        for entry in [3, 12, 40] {
-            let mut state = TensorMap::new();
-            state.put_u64_one("n", entry);
-            store.store(&Checkpoint { entry, state }).unwrap();
-        }
-        assert_eq!(store.newest(u64::MAX).unwrap().unwrap().entry, 40);
-        assert_eq!(store.newest(39).unwrap().unwrap().entry, 12);
-
-        // When a byte of the newest changes, the one before it is taken.
-        let file = store.place(40).join(STATE);
-        let mut bytes = fs::read(&file).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(&file, bytes).unwrap();
-        assert_eq!(store.newest(u64::MAX).unwrap().unwrap().entry, 12);
-
-        store.retain(1).unwrap();
-        assert_eq!(store.entries().unwrap(), [40]);
     }
 }

@@ -1,32 +1,8 @@
-use std::io;
-use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::entry::{Body, Entry};
-use crate::stream::{Outputs, StreamError};
-
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("{action} {path}: {source}")]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
-    /// What is stored cannot be what was written (exit code 6).
-    #[error("{path} at byte {place}: {reason}; restore the file or remove what follows the last good frame")]
-    Corrupt { path: PathBuf, place: u64, reason: String },
-    /// Kafka's records are not the ones that the journal names (exit code 4).
-    #[error("entry {entry}: topic {topic:?} partition {partition} offsets {first} to {last}: {reason}")]
-    Gap { entry: u64, topic: String, partition: i32, first: i64, last: i64, reason: String },
-    #[error("{0} is owned by another process: stop it, or use another data.dir")]
-    Owned(PathBuf),
-    #[error("the journal is closed")]
-    Closed,
-    #[error(transparent)]
-    Stream(#[from] StreamError),
-}
-
-impl JournalError {
-    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), source }
-    }
-}
+use super::error::JournalError;
+use crate::stream::Outputs;
 
 /// How far a journal has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,10 +25,13 @@ pub trait Journal: Send + Sync {
 
     /// Hands over what entry `n` puts on topics; in the order of the entries; what is handed over
     /// again, by a recovery, is left out. They leave when entry `after` (`n`, or a later `skip` that `n` depends on) is
-    /// durable.
+    /// durable. Every entry is to be released but a `skip`, which has no outputs of its own.
     fn release(&self, n: u64, after: u64, outputs: Outputs);
 
     fn progress(&self) -> Progress;
+
+    /// Waits until entry `n` is durable, at most so long; whether it is. A full disk may make that never.
+    fn wait_durable(&self, n: u64, within: Duration) -> bool;
 
     /// Number of the last entry that was appended.
     fn last(&self) -> u64;
@@ -60,7 +39,11 @@ pub trait Journal: Send + Sync {
     /// Time that an entry would get now.
     fn now_ms(&self) -> u64;
 
+    /// Gives the place of entries before `before` back, where it can; later ones stay, and so does whatever is not
+    /// acknowledged. Returns the bytes that were freed.
+    fn trim(&self, before: u64) -> Result<u64, JournalError>;
+
     /// Waits until all that was appended is durable and all that was released is acknowledged, or `deadline` has
-    /// passed; then closes. Returns how far it came.
-    fn close(&self, deadline: std::time::Instant) -> Progress;
+    /// passed; then closes: nothing can be appended any more. Returns how far it came.
+    fn close(&self, deadline: Instant) -> Progress;
 }

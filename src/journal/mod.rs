@@ -3,17 +3,24 @@
 //! `docs/journal.md` describes the format for readers in other languages.
 
 mod checkpoint;
+mod disk;
 mod entry;
+mod error;
 mod file;
+mod frame;
 mod hash;
 mod home;
 mod replay;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use checkpoint::{Checkpoint, CheckpointStore};
 pub use entry::{Action, Body, Entry, Part, Skip};
-pub use file::{FileJournal, OnProgress, Scan};
+pub use error::JournalError;
+pub use file::{FileJournal, OnFailure, OnProgress, Opening, Scan};
+pub use frame::Line;
 pub use hash::{describe, hash_records};
-pub use home::{Journal, JournalError, Progress};
+pub use home::{Journal, Progress};
 pub use replay::{KafkaRecords, RecordSource, Replay, parts};
-pub use segment::{Line, SegmentReader};
+pub use segment::{SegmentReader, first_entry};

@@ -1,11 +1,16 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::entry::{Body, Entry, Part};
+use super::error::JournalError;
 use super::file::Scan;
+use super::frame::Line;
 use super::hash::hash_records;
-use super::home::JournalError;
-use super::segment::{Line, SegmentReader};
+use super::segment::SegmentReader;
 use crate::config::OnGap;
 use crate::stream::{Endpoint, Position, Records, RecordsBuilder, SourceConsumer, StreamError};
 
@@ -72,9 +77,15 @@ impl KafkaRecords {
                 self.low.insert(place, low);
                 return Err(gap(format!("kafka has offsets {low} to {} only", high - 1)));
             }
+            Err(error) if self.is_gone(part) => {
+                return Err(gap(format!("kafka has no such topic or partition any more: {error}")));
+            }
             Err(error) => return Err(error.into()),
         }
         let records = sink.take();
+        if records.is_empty() {
+            return Err(gap("the journal names no record here".into()));
+        }
         let found = (records.get(0).offset(), records.get(records.len() - 1).offset());
         if found != (part.first, part.last) {
             return Err(gap(format!("kafka gave offsets {} to {} instead", found.0, found.1)));
@@ -84,6 +95,17 @@ impl KafkaRecords {
             return Err(gap(format!("the records hash to {hash}, the journal says {}", part.hash)));
         }
         Ok(records)
+    }
+
+    /// Whether the broker says that there is no such partition.
+    fn is_gone(&self, part: &Part) -> bool {
+        use RDKafkaErrorCode as Code;
+        let asked = self.source.watermarks(&part.topic, part.partition, self.endpoint.timeout());
+        let code = match asked {
+            Err(StreamError::Kafka(error)) => error.rdkafka_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic))
     }
 }
 
@@ -122,23 +144,43 @@ fn source(
 
 /// The entries of a journal, in order.
 pub struct Replay {
+    dir: PathBuf,
     reader: SegmentReader,
-    from: u64,
+    /// The entry that comes next.
+    next: u64,
     to: u64,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Replay {
-    /// Entries `from` to `to`, both included.
+    /// Entries `from` to `to`, both included; 0 is taken for 1. Where `from` was removed, the first call of
+    /// [`Replay::next_entry`] is an error.
     pub fn open(dir: &Path, from: u64, to: u64) -> Result<Self, JournalError> {
-        Ok(Self { reader: SegmentReader::open(dir, from)?, from, to })
+        let reader = SegmentReader::open(dir, from)?;
+        Ok(Self { dir: dir.to_owned(), reader, next: from.max(1), to, stop: None })
+    }
+
+    /// Ends with [`JournalError::Stopped`] at the first entry that is asked for after `stop` was set.
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// The next entry, or None after the last.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
+        if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::SeqCst)) {
+            return Err(JournalError::Stopped { before: self.next });
+        }
         while let Some(line) = self.reader.next_line()? {
             match line {
                 Line::Entry(entry) if entry.n > self.to => return Ok(None),
-                Line::Entry(entry) if entry.n >= self.from => return Ok(Some(entry)),
+                Line::Entry(entry) if entry.n > self.next => {
+                    let path = self.dir.clone();
+                    return Err(JournalError::Begins { path, first: entry.n, from: self.next });
+                }
+                Line::Entry(entry) if entry.n == self.next => {
+                    self.next += 1;
+                    return Ok(Some(entry));
+                }
                 _ => {}
             }
         }

@@ -148,8 +148,7 @@ impl Recovery<'_> {
     /// The newest checkpoint that verifies and can be loaded, else the state before entry 1.
     fn start(&self) -> Result<(Start, Machine), RecoverError> {
         let checkpoints = CheckpointStore::new(&self.places.root);
-        let mut newest = self.checkpoint_max;
-        while let Some(checkpoint) = checkpoints.newest(newest)? {
+        for checkpoint in checkpoints.newest_first(self.checkpoint_max)? {
             match self.machine(Some(&checkpoint.state)) {
                 Ok(machine) => {
                     let start = Start { state: Some(checkpoint.state), from: checkpoint.entry + 1 };
@@ -161,7 +160,6 @@ impl Recovery<'_> {
                     let pipeline = self.setup.name.to_string();
                     metrics::counter!("tidewheel_checkpoints_unusable_total", "pipeline" => pipeline)
                         .increment(1);
-                    newest = checkpoint.entry - 1;
                 }
             }
         }

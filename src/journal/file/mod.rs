@@ -1,34 +1,45 @@
 //! The journal in files: checksummed segments, group `fdatasync`, at-least-once outputs.
 
+mod clock;
+mod open;
 mod out;
+mod refusal;
 mod scan;
 mod sync;
+mod tail;
+mod trim;
 
-use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::entry::{Body, Entry};
-use super::home::{Journal, JournalError, Progress};
-use super::segment::{SegmentReader, frame};
+use super::error::JournalError;
+use super::frame::{PAYLOAD_MAX, frame};
+use super::home::{Journal, Progress};
 use crate::config::JournalConfig;
-use crate::stream::{OutputProducer, Outputs};
+use crate::stream::Outputs;
+use clock::EntryClock;
 
+pub use open::Opening;
 pub use scan::Scan;
 
 /// Called from the journal's threads whenever it has come further.
 pub type OnProgress = Box<dyn Fn(Progress) + Send + Sync>;
 
+/// Called once, from one of the journal's threads, when the journal cannot go on: the process is to end with this.
+pub type OnFailure = Box<dyn Fn(JournalError) + Send + Sync>;
+
 pub struct FileJournal {
     shared: Arc<Shared>,
     /// The sending thread first: its last mark is for the syncing thread to write.
     threads: Mutex<Vec<(Arc<AtomicBool>, thread::JoinHandle<()>)>>,
-    /// Held for as long as this process owns the folder.
-    _lock: File,
+    /// Held until it is closed: for so long this process owns the folder.
+    owner: Mutex<Option<File>>,
 }
 
 struct Shared {
@@ -40,7 +51,13 @@ struct Shared {
     to_send: Condvar,
     durable: AtomicU64,
     acknowledged: AtomicU64,
+    /// Of all segments, and whether that was more than wanted when last looked at.
+    bytes: AtomicU64,
+    above: AtomicBool,
+    bytes_gauge: metrics::Gauge,
+    failed: AtomicBool,
     on_progress: OnProgress,
+    on_failure: OnFailure,
 }
 
 struct Writer {
@@ -50,12 +67,7 @@ struct Writer {
     first: Option<u64>,
     next: u64,
     time: EntryClock,
-}
-
-/// Time of entries: the wall clock's at the start, then the monotonic clock's; never back.
-struct EntryClock {
-    start: Instant,
-    start_ms: u64,
+    closed: bool,
 }
 
 #[derive(Default)]
@@ -63,6 +75,8 @@ struct Release {
     queue: VecDeque<Released>,
     /// Highest entry released so far.
     last: u64,
+    /// Entries after the acknowledged ones that put nothing on topics and that nobody releases.
+    skips: BTreeSet<u64>,
 }
 
 struct Released {
@@ -76,98 +90,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl FileJournal {
-    /// Takes ownership of a journal's folder: locks it, cuts a torn tail off, and starts the threads that make
-    /// entries durable and send outputs. `from` and `acknowledged`: the entry after a checkpoint, and the checkpoint.
-    pub fn open(
-        dir: &Path,
-        config: &JournalConfig,
-        from: u64,
-        acknowledged: u64,
-        producer: OutputProducer,
-        on_progress: OnProgress,
-    ) -> Result<(Self, Scan), JournalError> {
-        fs::create_dir_all(dir).map_err(|source| JournalError::io("create", dir, source))?;
-        let owner = lock_folder(dir)?;
-        let mut reader = SegmentReader::open(dir, from)?;
-        let scan = Scan::read(&mut reader, from)?;
-        let tail = reader.tail().map(|(path, len)| (path.to_owned(), len));
-        let segment = tail.map(|(path, len)| cut_tail(&path, len)).transpose()?;
-        let time = EntryClock::after(scan.last_time_ms);
-        let writer = Writer { buffer: Vec::new(), first: None, next: scan.last.max(acknowledged) + 1, time };
-        let shared = Arc::new(Shared {
-            dir: dir.to_owned(),
-            config: config.clone(),
-            writer: Mutex::new(writer),
-            to_write: Condvar::new(),
-            released: Mutex::new(Release::default()),
-            to_send: Condvar::new(),
-            durable: AtomicU64::new(scan.last),
-            acknowledged: AtomicU64::new(scan.mark.max(acknowledged)),
-            on_progress,
-        });
-        let (sending, syncing) = (shared.clone(), shared.clone());
-        let threads = vec![
-            spawn("journal-out", move |stop| out::run(&sending, producer, stop)),
-            spawn("journal-sync", move |stop| sync::run(&syncing, segment, stop)),
-        ];
-        Ok((Self { shared, threads: Mutex::new(threads), _lock: owner }, scan))
-    }
-}
-
-fn spawn(
-    name: &str,
-    body: impl FnOnce(&AtomicBool) + Send + 'static,
-) -> (Arc<AtomicBool>, thread::JoinHandle<()>) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopping = stop.clone();
-    let thread = thread::Builder::new()
-        .name(name.into())
-        .spawn(move || body(&stopping))
-        .expect("the system can start a thread");
-    (stop, thread)
-}
-
-fn lock_folder(dir: &Path) -> Result<File, JournalError> {
-    let path = dir.join("owner.lock");
-    let file = File::create(&path).map_err(|source| JournalError::io("create", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(JournalError::Owned(dir.to_owned())),
-        Err(fs::TryLockError::Error(source)) => Err(JournalError::io("lock", &path, source)),
-    }
-}
-
-fn cut_tail(path: &Path, len: u64) -> Result<(File, u64), JournalError> {
-    let io = |source| JournalError::io("cut the torn tail of", path, source);
-    let file = OpenOptions::new().append(true).open(path).map_err(io)?;
-    let found = file.metadata().map_err(io)?.len();
-    if found > len {
-        tracing::warn!(path = %path.display(), bytes = found - len, "cut a torn tail off the journal");
-        file.set_len(len).map_err(io)?;
-        file.sync_all().map_err(io)?;
-    }
-    Ok((file, len))
-}
-
-impl EntryClock {
-    fn after(last_ms: u64) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: last_ms.max(now.as_millis() as u64) }
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.start_ms + self.start.elapsed().as_millis() as u64
-    }
-}
-
 impl Journal for FileJournal {
     fn append(&self, body: Body) -> Result<Entry, JournalError> {
         let mut writer = lock(&self.shared.writer);
+        if writer.closed {
+            return Err(JournalError::Closed);
+        }
         let entry = Entry { n: writer.next, time_ms: writer.time.now_ms(), body };
+        let payload = entry.to_json();
+        if payload.len() > PAYLOAD_MAX {
+            return Err(JournalError::TooLarge { bytes: payload.len(), bytes_max: PAYLOAD_MAX });
+        }
+        if matches!(entry.body, Body::Skip(_)) {
+            lock(&self.shared.released).skips.insert(entry.n);
+        }
         writer.next += 1;
         writer.first.get_or_insert(entry.n);
-        frame(&entry.to_json(), &mut writer.buffer);
+        frame(&payload, &mut writer.buffer);
         drop(writer);
         self.shared.to_write.notify_one();
         Ok(entry)
@@ -181,11 +120,27 @@ impl Journal for FileJournal {
         released.last = n;
         released.queue.push_back(Released { n, after, outputs });
         drop(released);
-        self.shared.to_send.notify_one();
+        self.shared.to_send.notify_all();
     }
 
     fn progress(&self) -> Progress {
         self.shared.progress()
+    }
+
+    fn wait_durable(&self, n: u64, within: Duration) -> bool {
+        /// A notification that comes between look and wait is missed; then it is this late.
+        const LOOK: Duration = Duration::from_millis(10);
+        let deadline = Instant::now() + within;
+        let mut released = lock(&self.shared.released);
+        while self.shared.durable.load(Ordering::Acquire) < n {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.to_send.wait_timeout(released, left.min(LOOK));
+            released = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     fn last(&self) -> u64 {
@@ -196,19 +151,33 @@ impl Journal for FileJournal {
         lock(&self.shared.writer).time.now_ms()
     }
 
+    fn trim(&self, before: u64) -> Result<u64, JournalError> {
+        let freed = trim::trim(&self.shared.dir, before.min(self.progress().acknowledged))?;
+        self.shared.shrank(freed);
+        Ok(freed)
+    }
+
     fn close(&self, deadline: Instant) -> Progress {
         let last = self.last();
-        while Instant::now() < deadline && self.progress().acknowledged < last {
+        let mut threads = lock(&self.threads);
+        while !threads.is_empty()
+            && !self.shared.failed.load(Ordering::SeqCst)
+            && self.progress().acknowledged < last
+            && Instant::now() < deadline
+        {
             thread::sleep(Duration::from_millis(2));
         }
-        for (stop, thread) in lock(&self.threads).drain(..) {
+        lock(&self.shared.writer).closed = true;
+        for (stop, thread) in threads.drain(..) {
             stop.store(true, Ordering::SeqCst);
             self.shared.to_send.notify_all();
             self.shared.to_write.notify_all();
+            thread.thread().unpark();
             if thread.join().is_err() {
                 tracing::error!("a thread of the journal panicked");
             }
         }
+        *lock(&self.owner) = None;
         self.progress()
     }
 }
@@ -224,6 +193,37 @@ impl Shared {
         Progress {
             durable: self.durable.load(Ordering::Acquire),
             acknowledged: self.acknowledged.load(Ordering::Acquire),
+        }
+    }
+
+    /// Nothing can be appended from here on, and whoever opened the journal is told why.
+    fn fail(&self, error: JournalError) {
+        tracing::error!(%error, "the journal cannot go on");
+        lock(&self.writer).closed = true;
+        if !self.failed.swap(true, Ordering::SeqCst) {
+            (self.on_failure)(error);
+        }
+    }
+
+    fn grew(&self, bytes: u64) {
+        let now = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.measure(now);
+    }
+
+    fn shrank(&self, bytes: u64) {
+        let now = self.bytes.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        self.measure(now);
+    }
+
+    /// Says how large the journal is, and once when it has become larger than wanted.
+    fn measure(&self, bytes: u64) {
+        self.bytes_gauge.set(bytes as f64);
+        let (above, bytes_max) = (bytes > self.config.bytes_max, self.config.bytes_max);
+        if above && !self.above.swap(above, Ordering::Relaxed) {
+            let dir = self.dir.display();
+            tracing::warn!(%dir, bytes, bytes_max, "the journal is larger than journal.bytes_max");
+        } else if !above {
+            self.above.store(false, Ordering::Relaxed);
         }
     }
 }

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::journal::entry::{Body, Skip};
-use crate::journal::home::JournalError;
-use crate::journal::segment::{Line, SegmentReader};
+use crate::journal::error::JournalError;
+use crate::journal::frame::Line;
+use crate::journal::segment::SegmentReader;
 
 /// What a journal's files say, from some entry on.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +15,8 @@ pub struct Scan {
     pub epoch: u64,
     /// Outputs up to this entry were acknowledged.
     pub mark: u64,
-    /// Each with the number of its entry.
+    /// Each with the number of its entry. A skip comes after the entry that it names, so that those of all entries from
+    /// `from` on are here.
     pub skips: Vec<(u64, Skip)>,
     /// For each (topic, partition) in the entries from `from` on: first offset named, and the one after the last.
     pub offsets: BTreeMap<(String, i32), (i64, i64)>,
@@ -23,7 +25,8 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Reads what the files say from entry `from` on, changing nothing; a torn tail is left out.
+    /// Reads what the files say from entry `from` on, changing nothing; a torn tail is left out. An error where `from`
+    /// was removed.
     pub fn of(dir: &Path, from: u64) -> Result<Self, JournalError> {
         let mut reader = SegmentReader::open(dir, from)?;
         Self::read(&mut reader, from)
@@ -39,17 +42,20 @@ impl Scan {
                 }
                 Line::Entry(entry) => entry,
             };
-            if scan.last != 0 && entry.n != scan.last + 1 {
-                let (path, place) = reader.tail().map_or((PathBuf::new(), 0), |(p, at)| (p.to_owned(), at));
-                let reason = format!("entry {} follows entry {}", entry.n, scan.last);
-                return Err(JournalError::Corrupt { path, place, reason });
+            if scan.last == 0 && entry.n > from {
+                return Err(reader.begins(entry.n, from));
             }
             scan.last = entry.n;
-            scan.last_time_ms = entry.time_ms;
+            scan.last_time_ms = scan.last_time_ms.max(entry.time_ms);
             match entry.body {
                 Body::Epoch { epoch, config, .. } => {
                     scan.epoch = epoch;
                     scan.config = Some(config);
+                }
+                Body::Skip(skip) if skip.entry >= entry.n => {
+                    let reason =
+                        format!("entry {} skips a row of entry {}, a later one", entry.n, skip.entry);
+                    return Err(reader.corrupt(reason));
                 }
                 Body::Skip(skip) => scan.skips.push((entry.n, skip)),
                 Body::Batch { parts } if entry.n >= from => {
@@ -61,6 +67,10 @@ impl Scan {
                 }
                 _ => {}
             }
+        }
+        if scan.mark > scan.last {
+            let reason = format!("a mark names entry {}, but the last is {}", scan.mark, scan.last);
+            return Err(reader.corrupt(reason));
         }
         Ok(scan)
     }

@@ -4,7 +4,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::join::{ColdError, ColdRows, Join};
-use crate::journal::{Checkpoint, CheckpointStore};
+use crate::journal::{Checkpoint, CheckpointStore, Journal, JournalError};
 use crate::registry::{Manifest, VersionStore};
 use crate::state::TensorMap;
 
@@ -30,6 +30,7 @@ impl Storage {
         checkpoints: CheckpointStore,
         checkpoints_keep: usize,
         cold: Arc<Mutex<ColdRows>>,
+        trimmed: Option<Arc<dyn Journal>>,
     ) -> Self {
         let mut savepoints = Savepoints { keep: checkpoints_keep.max(1), stored: VecDeque::new(), cold };
         let (jobs, inbox) = mpsc::sync_channel::<Job>(JOBS_MAX);
@@ -43,7 +44,9 @@ impl Storage {
                     }
                     Job::Checkpoint(checkpoint) => {
                         let stored = checkpoints.store(&checkpoint);
-                        let stored = stored.and_then(|()| checkpoints.retain(checkpoints_keep)).map_err(text);
+                        let stored = stored.and_then(|()| checkpoints.retain(checkpoints_keep));
+                        let stored =
+                            stored.and_then(|()| trim(trimmed.as_deref(), &checkpoints)).map_err(text);
                         let savepoint = Join::savepoint_in(&checkpoint.state, "join");
                         ("checkpoint", stored.and_then(|()| savepoints.stored(savepoint).map_err(text)))
                     }
@@ -67,6 +70,16 @@ impl Storage {
             let _ = jobs.send(job);
         }
     }
+}
+
+/// Removes what the oldest checkpoint that is kept does not need from the journal, where that is wanted.
+fn trim(journal: Option<&dyn Journal>, checkpoints: &CheckpointStore) -> Result<(), JournalError> {
+    if let Some(journal) = journal
+        && let Some(oldest) = checkpoints.entries()?.first()
+    {
+        journal.trim(*oldest)?;
+    }
+    Ok(())
 }
 
 /// The savepoints of the checkpoints that are kept; older ones hold on to pages of the store for nothing.

@@ -21,7 +21,8 @@ use super::{Effected, Failure, Failures, Progressed};
 use crate::config::OnGap;
 use crate::join::ColdRows;
 use crate::journal::{
-    Action, Body, CheckpointStore, FileJournal, Journal, JournalError, KafkaRecords, RecordSource, Scan, Skip,
+    Action, Body, CheckpointStore, FileJournal, Journal, JournalError, KafkaRecords, Opening, RecordSource,
+    Scan, Skip,
 };
 use crate::pipeline::cursor::Arrivals;
 use crate::pipeline::decode::{Decoder, Skips};
@@ -249,11 +250,14 @@ impl Supervisor {
     /// Waits for what was appended to be durable, unless it is told to stop: a full disk may last.
     fn wait_durable(&self, journal: &dyn Journal) -> Result<(), PipelineError> {
         let last = journal.last();
-        while journal.progress().durable < last {
+        while !journal.wait_durable(last, Duration::from_millis(100)) {
             if self.stopping.load(Ordering::SeqCst) {
                 return Err(RecoverError::Stopped { entry: last }.into());
             }
-            std::thread::sleep(Duration::from_millis(1));
+            // Other failures are of stages that are gone.
+            if let Ok(Event::Failed(Failure { fatal: Some(error), .. })) = self.inbox.try_recv() {
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -299,28 +303,24 @@ impl Supervisor {
                 effecting.do_send(Progressed);
             }
         });
-        let producer = OutputProducer::new(&self.services.endpoint)?;
-        let config = &self.setup.config.journal;
-        let (journal, scan) = FileJournal::open(
-            &self.places.journal,
-            config,
-            checkpoint + 1,
-            checkpoint,
-            producer,
-            on_progress,
-        )?;
-        if scan.last < checkpoint {
-            let what = "a checkpoint".into();
-            return Err(RecoverError::Short { last: scan.last, what, entry: checkpoint }.into());
-        }
+        let failures = self.failures.clone();
+        let on_failure = Box::new(move |error: JournalError| {
+            let (message, fatal) = (error.to_string(), Some(error.into()));
+            // Where the queue is full: the next append is refused, which is a failure, too.
+            let _ = failures.try_send(Event::Failed(Failure { stage: "journal", message, fatal }));
+        });
         let versions = VersionStore::new(&self.places.root);
-        if let Some(version) = versions.latest()? {
-            let entry = versions.manifest(version)?.entry;
-            if scan.last < entry {
-                let what = format!("version {version}");
-                return Err(RecoverError::Short { last: scan.last, what, entry }.into());
-            }
-        }
+        let version = versions.latest()?.map(|version| versions.manifest(version)).transpose()?;
+        let (journal, scan) = FileJournal::open(Opening {
+            dir: &self.places.journal,
+            pipeline: &self.setup.name,
+            config: &self.setup.config.journal,
+            checkpoint,
+            reached: version.map_or(0, |manifest| manifest.entry),
+            producer: OutputProducer::new(&self.services.endpoint)?,
+            on_progress,
+            on_failure,
+        })?;
         Ok((Arc::new(journal), scan))
     }
 
@@ -340,6 +340,7 @@ impl Supervisor {
                 CheckpointStore::new(&self.places.root),
                 config.checkpoint.keep,
                 cold.clone(),
+                config.journal.trim.then(|| journal.clone()),
             ),
             status: self.services.status.clone(),
             probe: self.services.probe.clone(),

@@ -1,0 +1,12 @@
+//! The journal in files as its callers see it, on real files and librdkafka's mock cluster.
+
+mod checkpoints;
+mod closing;
+mod full_disk;
+mod groups;
+mod marks;
+mod opening;
+mod refusals;
+mod support;
+mod tails;
+mod trimming;
