@@ -66,7 +66,7 @@ fn recover(error: &RecoverError) -> u8 {
 fn machine(error: &MachineError) -> u8 {
     match error {
         MachineError::Schema(_) => 2,
-        MachineError::Config(_) | MachineError::State(_) => 6,
+        MachineError::Config(_) | MachineError::State(_) | MachineError::Join(_) => 6,
     }
 }
 

@@ -139,6 +139,10 @@ pub struct JoinConfig {
     /// Most pending events in memory; the rest are in redb.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub memory_rows_max: usize,
+    /// Most bytes of pending events, in memory and in redb, as redb gets them; beyond it the oldest expire early, which
+    /// alerts. The file is larger: it also has the pages of the checkpoints that are kept.
+    #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_u64))]
+    pub bytes_max: u64,
     /// Most labels that wait for their event; beyond it the oldest expire early.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub early_labels_max: usize,
@@ -160,6 +164,7 @@ impl Default for JoinConfig {
             on_timeout: OnTimeout::Drop,
             rows_max: 10_000_000,
             memory_rows_max: 200_000,
+            bytes_max: 8 << 30,
             early_labels_max: 100_000,
         }
     }

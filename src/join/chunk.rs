@@ -1,3 +1,5 @@
+//! What waits, and what it becomes: rows as columns, with what was said of them.
+
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::schema::{Origin, Rows, Texts};

@@ -13,7 +13,7 @@ use redb::{
 
 use super::chunk::Chunk;
 use super::cold_row::{decode, encode, time_ms};
-use super::pending::Waiting;
+use super::waiting::Waiting;
 
 /// Why pending rows on disk cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,11 @@ pub enum ColdError {
     Storage { place: String, source: Box<redb::Error> },
     #[error("{place} has no savepoint {id}; it has {found:?}")]
     NoSavepoint { place: String, id: u64, found: Vec<u64> },
+    #[error("savepoint {id} is named, but there is no store; expected none, or a store of pending events")]
+    NoStore { id: u64 },
+    /// What the savepoint holds is not what was saved.
+    #[error("savepoint {id} of {place} has {found}, expected {expected}")]
+    OtherRows { place: String, id: u64, found: String, expected: String },
 }
 
 /// Where a row is: the number of its chunk, and its place there. Ascending: oldest first.
@@ -117,6 +122,11 @@ impl ColdRows {
 
     fn new(place: String, path: Option<PathBuf>, database: Database, meters: Meters) -> Self {
         Self { place, path, writing: None, database, row: Chunk::default(), meters }
+    }
+
+    /// What messages call it.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// Rows in the store.

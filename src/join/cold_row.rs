@@ -4,6 +4,15 @@
 use super::chunk::Chunk;
 use crate::schema::{Origin, Rows};
 
+/// Bytes of what has the same length in every row.
+const FIXED: usize = 92;
+
+/// Bytes that [`encode`] appends for row `row` of a chunk.
+pub(super) fn encoded_len(chunk: &Chunk, row: usize) -> u64 {
+    let served = chunk.outputs * size_of::<f32>();
+    (FIXED + chunk.rows.row_bytes() + served + chunk.ids.get(row).len() + chunk.keys.get(row).len()) as u64
+}
+
 /// Appends row `row` of a chunk, with all that a chunk of this row alone holds.
 pub(super) fn encode(chunk: &Chunk, row: usize, bytes: &mut Vec<u8>) {
     let (numeric, categorical) = (chunk.rows.numeric_row(row), chunk.rows.categorical_row(row));
@@ -131,6 +140,7 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&given, row, &mut bytes);
             assert_eq!(time_ms(&bytes), Some(given.time_ms));
+            assert_eq!(encoded_len(&given, row), bytes.len() as u64);
             decode(&bytes, &mut back).unwrap();
 
             let mut alone = given.emptied();

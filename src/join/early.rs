@@ -1,10 +1,16 @@
+//! Labels that came before their event.
+
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::chunk::Truth;
+use super::saved::sized;
 use crate::state::{StateError, TensorMap};
+
+/// Places of the ring that may be empty however few labels wait.
+const SPARE: usize = 64;
 
 #[derive(Debug, Clone, Copy)]
 struct EarlyLabel {
@@ -80,11 +86,22 @@ impl EarlyLabels {
         }
     }
 
-    /// Keeps a waiting label at the front, so that its time is the oldest.
+    /// Keeps a waiting label at the front, so that its time is the oldest; and where most of the ring was taken, makes
+    /// it anew of what waits: one label at the front must not hold the memory of all that come after it.
     fn drop_taken(&mut self) {
         while self.ring.front().is_some_and(|label| label.taken) {
             self.ring.pop_front();
             self.first += 1;
+        }
+        if self.ring.len() > 2 * self.index.len() + SPARE {
+            self.ring.retain(|label| !label.taken);
+            self.first = 0;
+            self.index.clear();
+            let ring = &self.ring;
+            for (number, label) in ring.iter().enumerate() {
+                let id_at = |number: &u64| ring[*number as usize].id as u64;
+                self.index.insert_unique(label.id as u64, number as u64, id_at);
+            }
         }
     }
 
@@ -105,8 +122,10 @@ impl EarlyLabels {
 
     pub(super) fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         let (ids, _) = state.bytes("ids")?.as_chunks::<16>();
-        let (targets, weights) = (state.f32s("targets")?, state.f32s("weights")?);
-        let (arrived, times) = (state.i64s("arrived_ms")?, state.u64s("times_ms")?);
+        let targets = sized(state.f32s("targets")?, ids.len(), "targets")?;
+        let weights = sized(state.f32s("weights")?, ids.len(), "weights")?;
+        let arrived = sized(state.i64s("arrived_ms")?, ids.len(), "arrived_ms")?;
+        let times = sized(state.u64s("times_ms")?, ids.len(), "times_ms")?;
         let mut loaded = Self::default();
         for (row, id) in ids.iter().enumerate() {
             let truth = Truth { target: targets[row], weight: weights[row], arrived_ms: arrived[row] };
@@ -114,5 +133,55 @@ impl EarlyLabels {
         }
         *self = loaded;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::id;
+    use super::*;
+
+    fn truth(target: f32) -> Truth {
+        Truth { target, weight: 1.0, arrived_ms: 7 }
+    }
+
+    #[test]
+    fn one_label_that_waits_does_not_hold_the_memory_of_those_that_were_taken() {
+        let mut early = EarlyLabels::default();
+        early.push(id(0), truth(0.5), 1);
+        let sum = early.sum;
+        for number in 1..=10_000 {
+            early.push(id(number), truth(number as f32), number);
+            assert_eq!(early.take(id(number)), Some(truth(number as f32)));
+            assert!(early.ring.len() <= 2 * early.len() + SPARE, "{} for one label", early.ring.len());
+        }
+        assert_eq!((early.len(), early.sum, early.oldest_ms()), (1, sum, Some(1)));
+        assert_eq!(early.get(id(0)), Some(truth(0.5)));
+    }
+
+    #[test]
+    fn labels_among_taken_ones_are_found_and_leave_in_the_order_in_which_they_came() {
+        let mut early = EarlyLabels::default();
+        (0..1_000).for_each(|number| early.push(id(number), truth(number as f32), number));
+        for number in (0..1_000).filter(|number| number % 7 != 3) {
+            assert_eq!(early.take(id(number)), Some(truth(number as f32)));
+        }
+        for number in (0..1_000).filter(|number| number % 7 == 3) {
+            assert_eq!(early.oldest_ms(), Some(number));
+            assert_eq!(early.get(id(number)), Some(truth(number as f32)));
+            early.expire_oldest();
+            assert_eq!(early.get(id(number)), None);
+        }
+        assert_eq!((early.len(), early.sum, early.oldest_ms()), (0, 0, None));
+    }
+
+    #[test]
+    fn a_saved_state_of_uneven_columns_is_refused() {
+        let mut early = EarlyLabels::default();
+        early.push(id(1), truth(1.0), 1);
+        let mut state = early.save();
+        state.put_u64("times_ms", &[]);
+        let error = EarlyLabels::default().load(&state).unwrap_err().to_string();
+        assert!(error.contains("times_ms") && error.contains("0 elements"), "{error}");
     }
 }

@@ -1,7 +1,10 @@
+//! The ids of the events that ended last, and how each ended.
+
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
+use super::saved::sized;
 use crate::state::{StateError, TensorMap};
 
 /// How an event ended.
@@ -103,14 +106,14 @@ impl Finished {
     }
 
     pub(super) fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        let labels = state.f32s("labels")?;
-        let outcomes = state.bytes("outcomes")?;
         let (ids, _) = state.bytes("ids")?.as_chunks::<16>();
+        let labels = sized(state.f32s("labels")?, ids.len(), "labels")?;
+        let outcomes = sized(state.bytes("outcomes")?.to_vec(), ids.len(), "outcomes")?;
         let mut loaded = Self::new(self.ids_max);
         loaded.first = state.u64_one("first")?;
         for ((id, label), outcome) in ids.iter().zip(labels).zip(outcomes) {
             let outcome =
-                if *outcome == Outcome::Expired as u8 { Outcome::Expired } else { Outcome::Labelled };
+                if outcome == Outcome::Expired as u8 { Outcome::Expired } else { Outcome::Labelled };
             loaded.push(u128::from_le_bytes(*id), label, outcome);
         }
         *self = loaded;
@@ -120,6 +123,7 @@ impl Finished {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::id;
     use super::*;
 
     #[test]
@@ -139,5 +143,29 @@ mod tests {
         finished.push(99, 0.0, Outcome::Expired);
         assert_eq!(back.sum, finished.sum);
         assert_eq!(back.get(3 << 70 | 3), None);
+    }
+
+    #[test]
+    fn another_bound_keeps_the_youngest() {
+        let mut finished = Finished::new(1_000);
+        (0..5_000).for_each(|event| finished.push(id(event), event as f32, Outcome::Labelled));
+        for (ids_max, kept) in [(40, 4_960), (100_000, 4_960), (39, 4_961)] {
+            finished.configure(ids_max);
+            for event in 3_900..5_000 {
+                assert_eq!(finished.get(id(event)).is_some(), event >= kept, "{event} of {ids_max}");
+            }
+        }
+        finished.push(id(5_000), 1.0, Outcome::Expired);
+        assert_eq!((finished.get(id(4_961)), finished.len()), (None, 39));
+    }
+
+    #[test]
+    fn a_saved_state_of_uneven_columns_is_refused() {
+        let mut finished = Finished::new(3);
+        finished.push(7, 1.0, Outcome::Labelled);
+        let mut state = finished.save();
+        state.put_f32("labels", &[]);
+        let error = Finished::new(3).load(&state).unwrap_err().to_string();
+        assert!(error.contains("labels") && error.contains("0 elements"), "{error}");
     }
 }

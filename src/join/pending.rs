@@ -1,3 +1,5 @@
+//! Events wait for their labels, in memory and on disk, by id.
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,9 +8,11 @@ use hashbrown::HashTable;
 
 use super::chunk::{Chunk, Labelled, Truth};
 use super::cold::ColdRows;
+use super::cold_row::encoded_len;
 use super::early::EarlyLabels;
 use super::finished::{Finished, Outcome};
 use super::spilled::Spilled;
+use super::waiting::Waiting;
 use crate::config::{DedupeConfig, JoinConfig};
 
 /// What became of a label record.
@@ -53,16 +57,10 @@ pub struct Join {
     pub(super) spilled: Option<Spilled>,
     /// Sum of the hashes of the pending rows, modulo 2^128.
     pub(super) sum: u128,
+    /// Bytes of the pending rows, wherever they are, as they are encoded on disk: what `bytes_max` bounds. The size of
+    /// the file would not do: it depends on when pages were freed.
+    pub(super) bytes: u64,
     scratch: Vec<u8>,
-}
-
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) chunk: Chunk,
-    pub(super) hashes: Vec<u128>,
-    /// Rows that still wait.
-    pub(super) open: Vec<bool>,
-    open_count: usize,
 }
 
 /// Where a pending row is: its chunk's number and its place there.
@@ -84,6 +82,7 @@ impl Join {
             finished: Finished::new(dedupe.ids_max),
             spilled: None,
             sum: 0,
+            bytes: 0,
             scratch: Vec::new(),
         }
     }
@@ -93,6 +92,15 @@ impl Join {
     pub fn with_cold(config: &JoinConfig, dedupe: &DedupeConfig, cold: Arc<Mutex<ColdRows>>) -> Self {
         let spilled = Some(Spilled::new(cold, config.rows_max));
         Self { spilled, ..Self::new(config, dedupe) }
+    }
+
+    /// Takes out of the store what another join left there, whose place this one takes, empty, for good. The savepoints
+    /// keep their rows, so that an older state can still be loaded.
+    pub fn clear_cold(&mut self) {
+        debug_assert_eq!(self.pending(), 0, "a join that takes the place of another begins empty");
+        if let Some(spilled) = &mut self.spilled {
+            spilled.clear();
+        }
     }
 
     /// Where the oldest events go.
@@ -109,6 +117,11 @@ impl Join {
     /// Events that wait for a label.
     pub fn pending(&self) -> usize {
         self.index.len() + self.on_disk()
+    }
+
+    /// Bytes of those, as they are encoded on disk.
+    pub fn pending_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Of those, the ones on disk.
@@ -152,7 +165,8 @@ impl Join {
             }
             let hash = waiting.chunk.row_hash(row, &mut self.scratch);
             waiting.open(row, hash);
-            self.sum = self.sum.wrapping_add(waiting.hashes[row]);
+            self.sum = self.sum.wrapping_add(hash);
+            self.bytes += encoded_len(&waiting.chunk, row);
         }
         self.keep(waiting);
         self.spill();
@@ -233,10 +247,11 @@ impl Join {
     /// Brings a label to its event on disk; whether it is there.
     fn label_spilled(&mut self, id: u128, truth: Truth, out: &mut Labelled) -> bool {
         let Some(spilled) = &mut self.spilled else { return false };
-        let (sum, scratch) = (&mut self.sum, &mut self.scratch);
+        let (sum, bytes, scratch) = (&mut self.sum, &mut self.bytes, &mut self.scratch);
         let found = spilled.take(id, |row| {
             out.push(row, 0, truth);
             *sum = sum.wrapping_sub(row.row_hash(0, scratch));
+            *bytes -= encoded_len(row, 0);
         });
         if found {
             self.finished.push(id, truth.target, Outcome::Labelled);
@@ -252,13 +267,11 @@ impl Join {
         let late = |since: u64| since.saturating_add(timeout) <= now_ms;
         self.expire_spilled(late, &mut timed_out, &mut tally);
         while let Some((&number, waiting)) = self.chunks.first_key_value() {
-            let over = self.pending().saturating_sub(self.config.rows_max);
             let by_time = late(waiting.chunk.time_ms);
-            if !by_time && over == 0 {
+            if !by_time && !self.is_over(self.pending(), self.bytes) {
                 break;
             }
-            let limit = if by_time { usize::MAX } else { over };
-            let left = self.expire_rows(number, limit, &mut timed_out);
+            let left = self.expire_rows(number, by_time, &mut timed_out);
             tally.events_expired += left;
             tally.crowded_out += if by_time { 0 } else { left };
         }
@@ -281,13 +294,15 @@ impl Join {
         timed_out: &mut impl FnMut(&Chunk, usize),
         tally: &mut Tally,
     ) {
-        let over = Cell::new(self.pending().saturating_sub(self.config.rows_max));
+        let (rows, bytes) = (Cell::new(self.pending()), Cell::new(self.bytes));
+        let (rows_max, bytes_max) = (self.config.rows_max, self.config.bytes_max);
         let Some(spilled) = &mut self.spilled else { return };
         let (sum, scratch, finished) = (&mut self.sum, &mut self.scratch, &mut self.finished);
         spilled.expire(
-            |since| late(since) || over.get() > 0,
+            |since| late(since) || rows.get() > rows_max || bytes.get() > bytes_max,
             |row| {
-                over.set(over.get().saturating_sub(1));
+                rows.set(rows.get() - 1);
+                bytes.set(bytes.get() - encoded_len(row, 0));
                 *sum = sum.wrapping_sub(row.row_hash(0, scratch));
                 timed_out(row, 0);
                 finished.push(row.id_hashes[0], f32::NAN, Outcome::Expired);
@@ -295,19 +310,30 @@ impl Join {
                 tally.crowded_out += u64::from(!late(row.time_ms));
             },
         );
+        self.bytes = bytes.get();
     }
 
-    /// Expires the first `limit` waiting rows of a chunk.
-    fn expire_rows(&mut self, number: u64, limit: usize, timed_out: &mut impl FnMut(&Chunk, usize)) -> u64 {
-        let rows: Vec<usize> = self.chunks[&number].open_rows().take(limit).collect();
-        for row in &rows {
-            let id = self.chunks[&number].chunk.id_hashes[*row];
+    /// Whether so many pending rows, of so many bytes, are more than may be.
+    fn is_over(&self, rows: usize, bytes: u64) -> bool {
+        rows > self.config.rows_max || bytes > self.config.bytes_max
+    }
+
+    /// Expires the waiting rows of a chunk, the first first: all of them, or until there is room.
+    fn expire_rows(&mut self, number: u64, all: bool, timed_out: &mut impl FnMut(&Chunk, usize)) -> u64 {
+        let rows: Vec<usize> = self.chunks[&number].open_rows().collect();
+        let mut left = 0;
+        for row in rows {
+            if !all && !self.is_over(self.pending(), self.bytes) {
+                break;
+            }
+            let id = self.chunks[&number].chunk.id_hashes[row];
             self.take(id);
-            timed_out(&self.chunks[&number].chunk, *row);
+            timed_out(&self.chunks[&number].chunk, row);
             self.finished.push(id, f32::NAN, Outcome::Expired);
+            left += 1;
         }
         self.tidy(number);
-        rows.len() as u64
+        left
     }
 
     /// When the next row times out, by entry time.
@@ -331,6 +357,7 @@ impl Join {
         let waiting = self.chunks.get_mut(&slot.chunk).expect("the index names chunks that are there");
         waiting.close(slot.row as usize);
         self.sum = self.sum.wrapping_sub(waiting.hashes[slot.row as usize]);
+        self.bytes -= encoded_len(&waiting.chunk, slot.row as usize);
         Some(slot)
     }
 
@@ -360,40 +387,6 @@ const SPILL_PART: usize = 16;
 
 /// A chunk is made small when fewer than one in so many rows still wait.
 const COMPACT_BELOW: usize = 4;
-
-impl Waiting {
-    pub(super) fn new(chunk: Chunk) -> Self {
-        let rows = chunk.len();
-        Self { chunk, hashes: vec![0; rows], open: vec![false; rows], open_count: 0 }
-    }
-
-    pub(super) fn open(&mut self, row: usize, hash: u128) {
-        self.hashes[row] = hash;
-        self.open[row] = true;
-        self.open_count += 1;
-    }
-
-    pub(super) fn open_rows(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.open.len()).filter(|row| self.open[*row])
-    }
-
-    /// The same with its waiting rows only.
-    fn compacted(&self) -> Self {
-        let mut small = Self::new(self.chunk.emptied());
-        for row in self.open_rows() {
-            small.chunk.push_from(&self.chunk, row);
-            small.hashes.push(0);
-            small.open.push(false);
-            small.open(small.chunk.len() - 1, self.hashes[row]);
-        }
-        small
-    }
-
-    fn close(&mut self, row: usize) {
-        self.open[row] = false;
-        self.open_count -= 1;
-    }
-}
 
 fn id_at(chunks: &BTreeMap<u64, Waiting>, slot: Slot) -> u128 {
     chunks[&slot.chunk].chunk.id_hashes[slot.row as usize]

@@ -1,14 +1,36 @@
 //! What waits, as tensors: for a checkpoint, and for the digest.
 
 use super::chunk::Chunk;
-use super::pending::{Join, Waiting};
+use super::cold::ColdError;
+use super::cold_row::encoded_len;
+use super::pending::Join;
 use super::spilled::Spilled;
+use super::waiting::Waiting;
 use crate::config::DedupeConfig;
 use crate::schema::{Origin, Rows, Texts};
 use crate::state::{StateError, TensorMap};
 
 /// Where a saved state names the savepoint of the rows on disk.
 const SAVEPOINT: &str = "cold/savepoint";
+
+/// Why a saved state could not be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The rows on disk that it names.
+    #[error("cold/savepoint: {0}")]
+    Cold(#[from] ColdError),
+}
+
+impl LoadError {
+    /// Whether the state itself is sound, but the rows that it left on disk are not there any more: an older state may
+    /// still have its own.
+    pub fn rows_are_gone(&self) -> bool {
+        use ColdError::{NoSavepoint, NoStore, OtherRows};
+        matches!(self, Self::Cold(NoSavepoint { .. } | NoStore { .. } | OtherRows { .. }))
+    }
+}
 
 impl Join {
     /// The whole state: every row that waits in memory, and, where some are on disk, the savepoint that holds those.
@@ -81,7 +103,7 @@ impl Join {
 
     /// Takes over a saved state, as often as asked. On an error this join is as before, but for its rows on disk, which
     /// are gone.
-    pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+    pub fn load(&mut self, state: &TensorMap) -> Result<(), LoadError> {
         let mut loaded = Self::new(&self.config, &DedupeConfig { ids_max: self.finished.ids_max() });
         loaded.early.load(&state.under("early"))?;
         loaded.finished.load(&state.under("finished"))?;
@@ -97,6 +119,7 @@ impl Join {
                 let hash = waiting.chunk.row_hash(row, &mut scratch);
                 waiting.open(row, hash);
                 loaded.sum = loaded.sum.wrapping_add(hash);
+                loaded.bytes += encoded_len(&waiting.chunk, row);
             }
             loaded.keep(waiting);
         }
@@ -105,30 +128,27 @@ impl Join {
     }
 
     /// Brings the rows on disk back, and verifies that they are those that were there.
-    fn load_spilled(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        let named = state.get(SAVEPOINT).is_ok();
+    fn load_spilled(&mut self, state: &TensorMap) -> Result<(), LoadError> {
+        let savepoint = state.get(SAVEPOINT).is_ok().then(|| state.u64_one(SAVEPOINT)).transpose()?;
         let Some(spilled) = &mut self.spilled else {
-            return if named {
-                Err(mismatch(SAVEPOINT, "named", "none, or a store of pending events"))
-            } else {
-                Ok(())
-            };
+            return savepoint.map_or(Ok(()), |id| Err(ColdError::NoStore { id }.into()));
         };
-        let savepoint = if named { Some(state.u64_one(SAVEPOINT)?) } else { None };
         let mut scratch = Vec::new();
-        let restored = spilled
-            .restore(savepoint, |row| row.row_hash(0, &mut scratch))
-            .map_err(|error| mismatch(SAVEPOINT, error, "a savepoint that can be restored"))?;
-        if named {
+        let mut bytes = 0;
+        let restored = spilled.restore(savepoint, |row| {
+            bytes += encoded_len(row, 0);
+            row.row_hash(0, &mut scratch)
+        })?;
+        if let Some(id) = savepoint {
             let expected = (state.u64_one("cold/rows")?, state.bytes("cold/sum")?);
             let sum = restored.sum.to_le_bytes();
             if expected != (spilled.len() as u64, sum.as_slice()) {
                 let found = format!("{} rows with the sum {sum:02x?}", spilled.len());
                 let expected = format!("{} rows with the sum {:02x?}", expected.0, expected.1);
-                return Err(mismatch(SAVEPOINT, found, expected));
+                return Err(ColdError::OtherRows { place: spilled.place(), id, found, expected }.into());
             }
         }
-        self.sum = restored.sum;
+        (self.sum, self.bytes) = (restored.sum, bytes);
         self.next_chunk = restored.next_chunk;
         Ok(())
     }
@@ -211,7 +231,7 @@ fn mismatch(path: &str, found: impl ToString, expected: impl ToString) -> StateE
 }
 
 /// The elements of a tensor that has exactly `len` of them.
-fn sized<T>(values: Vec<T>, len: usize, path: &str) -> Result<Vec<T>, StateError> {
+pub(super) fn sized<T>(values: Vec<T>, len: usize, path: &str) -> Result<Vec<T>, StateError> {
     if values.len() == len {
         Ok(values)
     } else {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::chunk::Chunk;
 use super::cold::{At, ColdError, ColdRows};
 use super::filter::Filter;
-use super::pending::Waiting;
+use super::waiting::Waiting;
 
 /// While `rows` is 0 the store is not looked at, and what is in it belongs to another state.
 #[derive(Debug)]
@@ -97,6 +97,20 @@ impl Spilled {
         }));
         self.oldest = done(store.oldest());
         store.measure(self.rows);
+    }
+
+    /// Takes all rows of the store out, whosever they are; savepoints keep theirs.
+    pub(super) fn clear(&mut self) {
+        (self.rows, self.oldest) = (0, None);
+        self.filter.clear();
+        let mut store = lock(&self.store);
+        done(store.clear());
+        store.measure(0);
+    }
+
+    /// What messages call the store.
+    pub(super) fn place(&self) -> String {
+        self.store().place().to_owned()
     }
 
     /// A savepoint of the rows, when there are any.

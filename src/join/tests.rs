@@ -1,4 +1,5 @@
-//! A join with its oldest rows on disk is, seen from outside, one with all rows in memory.
+//! A join with its oldest rows on disk is, seen from outside, one with all rows in memory; and both do what the words of
+//! the design say, as a slow model has them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use proptest::prelude::*;
 
 use super::chunk::{Chunk, Labelled, Truth};
 use super::cold::ColdRows;
+use super::model::{Bounds, Example, Ledger, Model};
 use super::pending::Join;
 use super::testing::{chunk, id};
 use crate::config::{DedupeConfig, JoinConfig};
@@ -68,6 +70,13 @@ enum Step {
         after_ms: u64,
     },
     Finish,
+    /// Other bounds, as a reload of the configuration brings them.
+    Configure {
+        timeout_ms: u64,
+        rows_max: usize,
+        bytes_max: u64,
+        ids_max: usize,
+    },
     Save,
     /// Goes back to one of the saved states, so many times.
     Load {
@@ -86,7 +95,12 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..9_u64, 0..60_u64).prop_map(|(events, again)| Step::Admit { events, again }),
         12 => (-4..60_i64, 0..2_i32).prop_map(|(back, target)| Step::Label { back, target: target as f32 }),
         4 => (0..60_u64).prop_map(|after_ms| Step::Expire { after_ms }),
-        1 => Just(Step::Finish),
+        2 => Just(Step::Finish),
+        1 => (20..200_u64, 30..90_usize, 4_000..12_000_u64, 1..60_usize).prop_map(
+            |(timeout_ms, rows_max, bytes_max, ids_max)| {
+                Step::Configure { timeout_ms, rows_max, bytes_max, ids_max }
+            },
+        ),
         2 => Just(Step::Save),
         1 => (0..9_usize, 1..4_usize).prop_map(|(which, times)| Step::Load { which, times }),
         1 => any::<bool>().prop_map(|killed| Step::Reopen { killed }),
@@ -99,13 +113,16 @@ struct Pair {
     dir: tempfile::TempDir,
     path: PathBuf,
     files: usize,
-    bounds: (usize, usize),
+    config: JoinConfig,
+    dedupe: DedupeConfig,
     memory: Join,
     disk: Join,
+    model: Model,
+    ledger: Ledger,
     next_event: u64,
     entry: u64,
     now_ms: u64,
-    saved: Vec<(TensorMap, TensorMap)>,
+    saved: Vec<(TensorMap, TensorMap, Model, Ledger)>,
 }
 
 impl Pair {
@@ -115,7 +132,10 @@ impl Pair {
         Self {
             disk: on_disk(&path, memory_rows_max, rows_max),
             memory: Join::new(&config(memory_rows_max, rows_max), &dedupe()),
-            bounds: (memory_rows_max, rows_max),
+            config: config(memory_rows_max, rows_max),
+            dedupe: dedupe(),
+            model: Model::default(),
+            ledger: Ledger::default(),
             dir,
             path,
             files: 0,
@@ -126,41 +146,41 @@ impl Pair {
         }
     }
 
-    fn both<T>(&mut self, mut work: impl FnMut(&mut Join) -> T) -> (T, T) {
-        (work(&mut self.memory), work(&mut self.disk))
+    fn bounds(&self) -> Bounds {
+        let JoinConfig { timeout_ms, rows_max, bytes_max, early_labels_max, .. } = self.config;
+        Bounds { timeout_ms, rows_max, bytes_max, early_labels_max, ids_max: self.dedupe.ids_max }
+    }
+
+    /// What both joins make of it, which is the same.
+    fn both<T: PartialEq + std::fmt::Debug>(&mut self, mut work: impl FnMut(&mut Join) -> T) -> T {
+        let (memory, disk) = (work(&mut self.memory), work(&mut self.disk));
+        assert_eq!(memory, disk);
+        memory
     }
 
     fn run(&mut self, step: &Step) {
         match *step {
             Step::Admit { events, again } => self.admit(events, again),
-            Step::Label { back, target } => {
-                let event = self.next_event.saturating_add_signed(-back);
-                let now_ms = self.now_ms;
-                let (a, b) = self.both(|join| {
-                    let mut out = labelled();
-                    let outcome = join.label(id(event), truth(target), now_ms, &mut out);
-                    (outcome, format!("{out:?}"))
-                });
-                assert_eq!(a, b);
-            }
-            Step::Expire { after_ms } => {
-                self.now_ms += after_ms;
-                let now_ms = self.now_ms;
-                let (a, b) = self.both(|join| {
-                    let mut out = labelled();
-                    let tally = join.expire(now_ms, |chunk, row| out.push(chunk, row, truth(0.0)));
-                    (tally, format!("{out:?}"))
-                });
-                assert_eq!(a, b);
-            }
+            Step::Label { back, target } => self.label(self.next_event.saturating_add_signed(-back), target),
+            Step::Expire { after_ms } => self.expire(after_ms),
             Step::Finish => {
-                let event = self.next_event;
+                let (event, bounds) = (self.next_event, self.bounds());
                 self.next_event += 1;
                 self.both(|join| join.finish(id(event), 1.0));
+                self.model.finish(event, Some(1.0), &bounds);
+                self.ledger.events_read += 1;
+                self.ledger.learned += 1;
+            }
+            Step::Configure { timeout_ms, rows_max, bytes_max, ids_max } => {
+                self.config = JoinConfig { timeout_ms, rows_max, bytes_max, ..self.config.clone() };
+                self.dedupe = DedupeConfig { ids_max };
+                let (config, dedupe) = (self.config.clone(), self.dedupe.clone());
+                self.both(|join| join.configure(&config, &dedupe));
+                self.model.keep_to(&self.bounds());
             }
             Step::Save => {
-                let state = self.both(|join| join.save());
-                self.saved.push(state);
+                let (memory, disk) = (self.memory.save(), self.disk.save());
+                self.saved.push((memory, disk, self.model.clone(), self.ledger.clone()));
             }
             Step::Load { which, times } if !self.saved.is_empty() => {
                 // Later savepoints are of another course of events from here on.
@@ -175,7 +195,7 @@ impl Pair {
             }
             Step::Reopen { killed } if !self.saved.is_empty() => self.reopen(killed),
             Step::Forget => {
-                if let Some(oldest) = self.saved.iter().find_map(|(_, disk)| savepoint(disk)) {
+                if let Some(oldest) = self.saved.iter().find_map(|saved| savepoint(&saved.1)) {
                     self.disk.cold().unwrap().lock().unwrap().forget_savepoints_before(oldest).unwrap();
                     assert_eq!(savepoints(&self.disk)[0], oldest);
                 }
@@ -188,61 +208,105 @@ impl Pair {
     fn admit(&mut self, events: u64, again: u64) {
         self.entry += 1;
         let again = self.next_event.saturating_sub(again);
-        let (known, too) = self.both(|join| join.knows(id(again)));
-        assert_eq!(known, too);
+        let known = self.both(|join| join.knows(id(again)));
+        assert_eq!(known, self.model.knows(again));
+        let mut numbers: Vec<u64> = (self.next_event..self.next_event + events).collect();
         let mut given = chunk(self.entry, NUMERIC, CATEGORICAL, self.next_event..self.next_event + events);
         given.time_ms = self.now_ms;
+        let before = again < self.next_event;
         self.next_event += events;
-        if !known && again < self.next_event - events {
+        if !known && before {
             given.push_from(&chunk(self.entry, NUMERIC, CATEGORICAL, again..again + 1), 0);
+            numbers.push(again);
         }
-        let (a, b) = self.both(|join| {
+        self.ledger.events_read += numbers.len() as u64 + u64::from(known);
+        self.ledger.events_duplicate += u64::from(known);
+
+        let (matched, found, _) = self.both(|join| {
             let mut out = labelled();
             let matched = join.admit(given.clone(), &mut out);
-            (matched, format!("{out:?}"))
+            (matched, examples(&out), format!("{out:?}"))
         });
-        assert_eq!(a, b);
-        assert!(self.disk.pending() - self.disk.on_disk() <= self.bounds.0);
+        let expected = self.model.admit(&numbers, self.now_ms, &self.bounds());
+        assert_eq!((matched, &found), (expected.len() as u64, &expected));
+        self.ledger.learned += matched;
+        self.ledger.matched += matched;
+        assert!(self.disk.pending() - self.disk.on_disk() <= self.config.memory_rows_max);
+    }
+
+    fn label(&mut self, event: u64, target: f32) {
+        let now_ms = self.now_ms;
+        let (outcome, found, _) = self.both(|join| {
+            let mut out = labelled();
+            let outcome = join.label(id(event), truth(target), now_ms, &mut out);
+            (outcome, examples(&out), format!("{out:?}"))
+        });
+        assert_eq!((outcome, found), self.model.label(event, target, now_ms, &self.bounds()));
+        self.ledger.label(outcome);
+    }
+
+    fn expire(&mut self, after_ms: u64) {
+        self.now_ms += after_ms;
+        let now_ms = self.now_ms;
+        let (tally, left, _) = self.both(|join| {
+            let mut out = labelled();
+            let tally = join.expire(now_ms, |chunk, row| out.push(chunk, row, truth(0.0)));
+            (tally, examples(&out), format!("{out:?}"))
+        });
+        let left: Vec<u64> = left.into_iter().map(|(event, _)| event).collect();
+        assert_eq!((tally, left), self.model.expire(now_ms, &self.bounds()));
+        self.ledger.expire(tally);
     }
 
     fn load_last(&mut self) {
-        let (memory, disk) = self.saved.last().unwrap();
+        let (memory, disk, model, ledger) = self.saved.last().unwrap();
         self.memory.load(memory).unwrap();
         self.disk.load(disk).unwrap();
+        (self.model, self.ledger) = (model.clone(), ledger.clone());
+        self.model.keep_to(&self.bounds());
     }
 
     fn reopen(&mut self, killed: bool) {
         self.files += 1;
         let next = self.dir.path().join(format!("{}.redb", self.files));
-        let (memory_rows_max, rows_max) = self.bounds;
         if killed {
             // What a process that is killed now leaves: the file as it is, without what ends a session.
             std::fs::copy(&self.path, &next).unwrap();
             self.path = next;
         } else {
             let nowhere = ColdRows::temporary().unwrap();
-            self.disk = Join::with_cold(&config(memory_rows_max, rows_max), &dedupe(), shared(nowhere));
+            self.disk = Join::with_cold(&self.config, &self.dedupe, shared(nowhere));
         }
-        self.disk = on_disk(&self.path, memory_rows_max, rows_max);
+        let store = shared(ColdRows::open(&self.path, "test").unwrap());
+        self.disk = Join::with_cold(&self.config, &self.dedupe, store);
         self.load_last();
     }
 
     fn compare(&mut self) {
         let newest = self.next_event + 4;
-        let (a, b) = self.both(|join| {
-            let known: Vec<u64> =
-                (newest.saturating_sub(70)..newest).filter(|event| join.knows(id(*event))).collect();
-            (join.digest_state(), join.pending(), join.early_labels(), join.next_deadline_ms(), known)
+        let asked = newest.saturating_sub(70)..newest;
+        let (_, counts, bytes, deadline, known) = self.both(|join| {
+            let known: Vec<u64> = asked.clone().filter(|event| join.knows(id(*event))).collect();
+            let counts = (join.pending(), join.early_labels(), join.finished_ids());
+            (join.digest_state(), counts, join.pending_bytes(), join.next_deadline_ms(), known)
         });
-        assert_eq!(a, b);
+        assert_eq!((counts, bytes), (self.model.counts(), self.model.bytes()));
+        assert_eq!(deadline, self.model.next_deadline_ms(&self.bounds()));
+        assert_eq!(known, asked.filter(|event| self.model.knows(*event)).collect::<Vec<_>>());
+        self.ledger.adds_up(counts.0, counts.1);
     }
+}
+
+/// The events and labels of examples, in their order.
+fn examples(labelled: &Labelled) -> Vec<Example> {
+    labelled.sequences.iter().map(|sequence| sequence - 1).zip(labelled.targets.iter().copied()).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_on_disk_change_nothing_that_can_be_seen(
+    fn joins_in_memory_and_on_disk_do_what_the_model_does(
         memory_rows_max in 1..30_usize,
         rows_max in 30..90_usize,
         steps in prop::collection::vec(step(), 1..120),
@@ -281,6 +345,25 @@ fn the_oldest_expire_first_whether_by_time_or_for_want_of_room() {
 }
 
 #[test]
+fn a_bound_on_bytes_expires_the_oldest_from_disk_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut join = a_hundred(&dir.path().join("pending.redb"));
+    let bytes = join.pending_bytes();
+    // "event-0" and "0" to "event-9" and "9" have 8 bytes of id and key beside the 120 that every row has.
+    let bytes_max = bytes - 3 * 128 + 1;
+    join.configure(&JoinConfig { bytes_max, ..config(12, 1_000) }, &dedupe());
+    let mut left = Vec::new();
+    let tally = join.expire(0, |chunk: &Chunk, row| left.push(chunk.sequences[row]));
+    assert_eq!((tally.events_expired, tally.crowded_out, left), (3, 3, vec![1, 2, 3]));
+    assert_eq!((join.pending_bytes(), join.on_disk()), (bytes - 3 * 128, 87));
+
+    join.configure(&JoinConfig { bytes_max: 5 * 132, ..config(12, 1_000) }, &dedupe());
+    join.expire(0, |_, _| {});
+    assert!(join.pending_bytes() <= 5 * 132 && join.on_disk() == 0, "{join:?}");
+    assert!(join.knows(id(99)) && join.pending() > 0);
+}
+
+#[test]
 fn a_state_without_rows_on_disk_names_no_savepoint_and_empties_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let mut join = on_disk(&dir.path().join("pending.redb"), 10, 1_000);
@@ -308,7 +391,9 @@ fn what_is_missing_for_a_saved_state_is_named() {
     assert!(error.contains("cold/savepoint") && error.contains("a store of pending events"), "{error}");
 
     let elsewhere = dir.path().join("other.redb");
-    let error = on_disk(&elsewhere, 10, 1_000).load(&state).unwrap_err().to_string();
+    let error = on_disk(&elsewhere, 10, 1_000).load(&state).unwrap_err();
+    assert!(error.rows_are_gone());
+    let error = error.to_string();
     assert!(error.contains(&format!("other.redb has no savepoint {id}; it has []")), "{error}");
 
     // A store that has a savepoint of this number, of other rows.
@@ -317,6 +402,7 @@ fn what_is_missing_for_a_saved_state_is_named() {
     assert_eq!(savepoint(&other.save()), Some(id));
     let error = other.load(&state).unwrap_err().to_string();
     assert!(error.contains("90 rows with the sum"), "{error}");
+    assert!(!other.load(&TensorMap::new()).unwrap_err().rows_are_gone());
 
     let mut back = on_disk(&path, 10, 1_000);
     back.load(&state).unwrap();
@@ -385,4 +471,40 @@ fn damaged_rows_are_never_taken_for_those_that_were_saved() {
         Ok(store) => Join::with_cold(&config(10, 1_000), &dedupe(), shared(store)).load(&state).is_err(),
     };
     assert!(refused);
+}
+
+#[test]
+fn a_state_whose_savepoint_was_dropped_says_so_and_an_older_one_loads() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut join = a_hundred(&dir.path().join("pending.redb"));
+    let (older, digest) = (join.save(), join.digest_state());
+    join.admit(chunk(10, NUMERIC, CATEGORICAL, 100..150), &mut labelled());
+    let newer = join.save();
+    let gone = savepoint(&newer).unwrap();
+    join.cold().unwrap().lock().unwrap().drop_savepoint(gone).unwrap();
+
+    let error = join.load(&newer).unwrap_err();
+    assert!(error.rows_are_gone(), "{error}");
+    join.load(&older).unwrap();
+    assert_eq!(join.digest_state(), digest);
+}
+
+#[test]
+fn a_join_that_takes_the_place_of_another_leaves_no_row_of_it_and_older_states_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let join = a_hundred(&dir.path().join("pending.redb"));
+    let (before, digest) = (join.save(), join.digest_state());
+
+    let mut fresh = Join::with_cold(&config(12, 1_000), &dedupe(), join.cold().unwrap());
+    drop(join);
+    fresh.clear_cold();
+    assert_eq!(fresh.cold().unwrap().lock().unwrap().len().unwrap(), 0);
+    assert_eq!((fresh.pending(), savepoint(&fresh.save())), (0, None));
+
+    fresh.admit(chunk(50, NUMERIC, CATEGORICAL, 500..540), &mut labelled());
+    let after = (fresh.save(), fresh.digest_state());
+    fresh.load(&before).unwrap();
+    assert_eq!(fresh.digest_state(), digest);
+    // The younger savepoint went when the older one was restored.
+    assert!(fresh.load(&after.0).unwrap_err().rows_are_gone());
 }

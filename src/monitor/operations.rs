@@ -169,8 +169,9 @@ impl Monitor {
         out: &mut Vec<AlertChange>,
     ) {
         let message = format!(
-            "pending holds its most, {rows_max} events, so that the oldest expire before their labels come; raise \
-             pipeline.{0}.join.rows_max, shorten pipeline.{0}.join.timeout_ms, or find out why labels are late",
+            "pending is full (pipeline.{0}.join.rows_max = {rows_max}, .bytes_max or .early_labels_max), so that the \
+             oldest expire before their time; raise the bound that is reached, shorten pipeline.{0}.join.timeout_ms, \
+             or find out why labels are late",
             self.pipeline,
         );
         let finding = Finding {

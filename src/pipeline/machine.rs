@@ -13,7 +13,7 @@ use super::outputs::rfc3339;
 use super::probe::Probed;
 use super::setup::Setup;
 use crate::config::{JoinConfig, PipelineConfig};
-use crate::join::{ColdRows, Join};
+use crate::join::{ColdRows, Join, LoadError};
 use crate::journal::{Action, Body, Checkpoint, Entry, Skip};
 use crate::learn::{self, Learner, Predictor, Shape};
 use crate::monitor::{AlertChange, AlertState, Monitor};
@@ -31,6 +31,9 @@ pub enum MachineError {
     /// A stored state does not fit (exit code 6).
     #[error("the stored state does not fit: {0}")]
     State(#[from] StateError),
+    /// Pending events do not fit (exit code 6); see [`LoadError::rows_are_gone`].
+    #[error("the stored state does not fit: {0}")]
+    Join(#[from] LoadError),
 }
 
 /// Where pending events go that do not fit in memory; none: they all stay there.
@@ -170,6 +173,7 @@ impl Machine {
     /// numbers go on.
     fn begin_anew(&mut self, setup: Arc<Setup>, alerts: &mut Vec<AlertChange>) -> Result<(), MachineError> {
         let mut fresh = Self::new(setup, self.probe.clone(), self.join.cold())?;
+        fresh.join.clear_cold();
         let config = &fresh.setup.config;
         let shape = (config.schema.task, fresh.shape.objective.outputs());
         let (time_ms, version) = (self.cursor.time_ms, self.cursor.version);
@@ -338,7 +342,9 @@ impl Machine {
     pub(super) fn into_expiring(mut self, time_ms: u64, admitted: usize) -> Vec<(i32, i64)> {
         let config = &self.setup.config;
         let rows_max = config.join.rows_max.saturating_sub(admitted);
-        self.join.configure(&JoinConfig { rows_max, ..config.join.clone() }, &config.dedupe);
+        // No record of a broker's default size is larger.
+        let bytes_max = config.join.bytes_max.saturating_sub(admitted as u64 * (1 << 20));
+        self.join.configure(&JoinConfig { rows_max, bytes_max, ..config.join.clone() }, &config.dedupe);
         let mut places = Vec::new();
         self.join.expire(time_ms, |chunk, row| {
             places.push((chunk.origins[row].partition, chunk.origins[row].offset));

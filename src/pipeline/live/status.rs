@@ -81,6 +81,8 @@ struct Meters {
     revision: Gauge,
     version: Gauge,
     pending: Gauge,
+    pending_bytes: Gauge,
+    pending_limit_bytes: Gauge,
     freshness: Histogram,
     pipeline: String,
 }
@@ -110,6 +112,8 @@ impl Status {
             revision: gauge("tidewheel_revision"),
             version: gauge("tidewheel_version"),
             pending: gauge("tidewheel_pending_events"),
+            pending_bytes: gauge("tidewheel_pending_bytes"),
+            pending_limit_bytes: gauge("tidewheel_pending_limit_bytes"),
             freshness: metrics::histogram!("tidewheel_freshness_seconds", &labels),
             pipeline: pipeline.to_owned(),
         };
@@ -199,6 +203,8 @@ impl Status {
         self.applied.store(machine.cursor().entry, Ordering::Relaxed);
         self.meters.entry.set(machine.cursor().entry as f64);
         self.meters.pending.set(machine.join().pending() as f64);
+        self.meters.pending_bytes.set(machine.join().pending_bytes() as f64);
+        self.meters.pending_limit_bytes.set(machine.setup().config.join.bytes_max as f64);
         self.meters.revision.set(machine.revision().number as f64);
         self.meters.version.set(machine.cursor().version as f64);
     }

@@ -97,16 +97,14 @@ impl Savepoints {
         if self.stored.len() < self.keep {
             return Ok(());
         }
+        let mut gone = None;
         while self.stored.len() > self.keep {
-            self.stored.pop_front();
+            gone = self.stored.pop_front().flatten().or(gone);
         }
-        match self.stored.iter().flatten().next() {
-            Some(oldest) => {
-                let mut cold = self.cold.lock().unwrap_or_else(PoisonError::into_inner);
-                cold.forget_savepoints_before(*oldest)
-            }
-            None => Ok(()),
-        }
+        // Where no kept checkpoint names one, those up to the last that is gone would otherwise stay for ever.
+        let before = self.stored.iter().flatten().next().copied().or(gone.map(|id| id + 1));
+        let Some(before) = before else { return Ok(()) };
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner).forget_savepoints_before(before)
     }
 }
 
