@@ -76,7 +76,6 @@ fn journal(error: &JournalError) -> u8 {
         JournalError::Corrupt { .. } | JournalError::Short { .. } => 6,
         JournalError::Stream(error) => stream(error),
         JournalError::Owned(_) => 5,
-        JournalError::Stopped { .. } => 0,
         JournalError::Io { .. }
         | JournalError::Refused { .. }
         | JournalError::TooLarge { .. }
@@ -89,6 +88,7 @@ fn stream(error: &StreamError) -> u8 {
         StreamError::Unreachable { .. } => 3,
         StreamError::Gap { .. } => 4,
         StreamError::Topic { .. } => 2,
+        StreamError::Stopped { .. } => 0,
         StreamError::Kafka(_) => 1,
     }
 }

@@ -36,9 +36,6 @@ pub enum JournalError {
     Owned(PathBuf),
     #[error("the journal is closed")]
     Closed,
-    /// Nothing went wrong: whoever applies the journal was asked to stop.
-    #[error("asked to stop before entry {before} was applied")]
-    Stopped { before: u64 },
     #[error(transparent)]
     Stream(#[from] StreamError),
 }

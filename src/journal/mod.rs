@@ -22,5 +22,5 @@ pub use file::{FileJournal, OnFailure, OnProgress, Opening, Scan};
 pub use frame::Line;
 pub use hash::{describe, hash_records};
 pub use home::{Journal, Progress};
-pub use replay::{KafkaRecords, RecordSource, Replay, parts};
+pub use replay::{KafkaRecords, RecordSource, Replay};
 pub use segment::{SegmentReader, first_entry};

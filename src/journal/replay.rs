@@ -1,23 +1,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::entry::{Body, Entry, Part};
+use super::entry::{Entry, Part};
 use super::error::JournalError;
 use super::file::Scan;
 use super::frame::Line;
 use super::hash::hash_records;
 use super::segment::SegmentReader;
 use crate::config::OnGap;
-use crate::stream::{Endpoint, Position, Records, RecordsBuilder, SourceConsumer, StreamError};
+use crate::stream::{Endpoint, Position, Records, RecordsBuilder, SourceConsumer, StreamError, Wanted};
 
 /// Where the records that a journal names come from.
 pub trait RecordSource {
-    /// The records of a `batch`, exactly those that it names.
-    fn fetch(&mut self, entry: u64, parts: &[Part]) -> Result<Records, JournalError>;
+    /// The records of a `batch`, exactly those that it names. Waits for records that come slowly until `stop` says so.
+    fn fetch(&mut self, entry: u64, parts: &[Part], stop: &dyn Fn() -> bool)
+    -> Result<Records, JournalError>;
 }
 
 /// Kafka as the source, read from the first offset that the journal names on.
@@ -51,9 +50,20 @@ impl KafkaRecords {
         })
     }
 
-    fn fetch_part(&mut self, entry: u64, part: &Part) -> Result<Records, JournalError> {
+    fn fetch_part(
+        &mut self,
+        entry: u64,
+        part: &Part,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Records, JournalError> {
         let place = (part.topic.clone(), part.partition);
-        let range = (part.first, part.last, part.count as usize);
+        let wanted = Wanted {
+            topic: &part.topic,
+            partition: part.partition,
+            first: part.first,
+            last: part.last,
+            count: part.count as usize,
+        };
         let gap = |reason: String| JournalError::Gap {
             entry,
             topic: part.topic.clone(),
@@ -71,7 +81,7 @@ impl KafkaRecords {
         }
         let mut sink = RecordsBuilder::new(self.source.topics().clone());
         let patience = self.endpoint.timeout();
-        match self.source.read_exactly(&part.topic, part.partition, range, patience, &mut sink) {
+        match self.source.read_exactly(&wanted, patience, stop, &mut sink) {
             Ok(()) => {}
             Err(StreamError::Gap { low, high, .. }) => {
                 self.low.insert(place, low);
@@ -110,10 +120,15 @@ impl KafkaRecords {
 }
 
 impl RecordSource for KafkaRecords {
-    fn fetch(&mut self, entry: u64, parts: &[Part]) -> Result<Records, JournalError> {
+    fn fetch(
+        &mut self,
+        entry: u64,
+        parts: &[Part],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Records, JournalError> {
         let mut all = RecordsBuilder::new(self.source.topics().clone());
         for part in parts {
-            let fetched = self.fetch_part(entry, part);
+            let fetched = self.fetch_part(entry, part, stop);
             self.next.insert((part.topic.clone(), part.partition), part.last + 1);
             match fetched {
                 Ok(records) => all.append(&records),
@@ -149,7 +164,6 @@ pub struct Replay {
     /// The entry that comes next.
     next: u64,
     to: u64,
-    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Replay {
@@ -157,19 +171,11 @@ impl Replay {
     /// [`Replay::next_entry`] is an error.
     pub fn open(dir: &Path, from: u64, to: u64) -> Result<Self, JournalError> {
         let reader = SegmentReader::open(dir, from)?;
-        Ok(Self { dir: dir.to_owned(), reader, next: from.max(1), to, stop: None })
-    }
-
-    /// Ends with [`JournalError::Stopped`] at the first entry that is asked for after `stop` was set.
-    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
-        Self { stop: Some(stop), ..self }
+        Ok(Self { dir: dir.to_owned(), reader, next: from.max(1), to })
     }
 
     /// The next entry, or None after the last.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
-        if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::SeqCst)) {
-            return Err(JournalError::Stopped { before: self.next });
-        }
         while let Some(line) = self.reader.next_line()? {
             match line {
                 Line::Entry(entry) if entry.n > self.to => return Ok(None),
@@ -185,13 +191,5 @@ impl Replay {
             }
         }
         Ok(None)
-    }
-}
-
-/// The parts of a batch; none for other entries.
-pub fn parts(body: &Body) -> &[Part] {
-    match body {
-        Body::Batch { parts } => parts,
-        _ => &[],
     }
 }

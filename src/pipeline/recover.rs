@@ -11,10 +11,10 @@ use super::machine::{Cold, Machine, MachineError};
 use super::probe::Probed;
 use super::setup::{Places, Setup};
 use crate::join::ColdError;
-use crate::journal::{Body, CheckpointStore, Entry, JournalError, RecordSource, Replay, Scan, Skip, parts};
+use crate::journal::{Body, CheckpointStore, Entry, JournalError, RecordSource, Replay, Scan, Skip};
 use crate::schema::SchemaError;
 use crate::state::TensorMap;
-use crate::stream::Records;
+use crate::stream::{Records, StreamError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
@@ -202,7 +202,7 @@ impl Run<'_> {
             if (self.recovery.stop)() {
                 return Err(Stop::Failed(RecoverError::Stopped { entry: entry.n }));
             }
-            let decoded = match fetch(source, &entry)? {
+            let decoded = match self.fetch(source, &entry)? {
                 Some(records) => Some(self.decode(&decoder, entry.n, records)?),
                 None => None,
             };
@@ -252,7 +252,7 @@ impl Run<'_> {
     ) -> Result<Machine, RecoverError> {
         let journal = &self.recovery.places.journal;
         let entry = Replay::open(journal, number, number)?.next_entry()?.ok_or(JournalError::Closed)?;
-        let records = fetch(source, &entry)?;
+        let records = self.fetch(source, &entry)?;
         let skips_max = before.setup().config.journal.skips_max;
         let suspects = Suspects::new(before, entry, records, self.recovery.probe.clone())?;
         let mut found = 0;
@@ -279,11 +279,16 @@ impl Run<'_> {
             self.skips.insert(skip_key(&skip));
         }
     }
-}
 
-fn fetch(source: &mut dyn RecordSource, entry: &Entry) -> Result<Option<Records>, JournalError> {
-    match &entry.body {
-        Body::Batch { .. } => source.fetch(entry.n, parts(&entry.body)).map(Some),
-        _ => Ok(None),
+    /// The records of a batch; a source that is slow is waited for until recovery is told to stop.
+    fn fetch(&self, source: &mut dyn RecordSource, entry: &Entry) -> Result<Option<Records>, RecoverError> {
+        let Body::Batch { parts } = &entry.body else { return Ok(None) };
+        match source.fetch(entry.n, parts, self.recovery.stop) {
+            Ok(records) => Ok(Some(records)),
+            Err(JournalError::Stream(StreamError::Stopped { .. })) => {
+                Err(RecoverError::Stopped { entry: entry.n })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

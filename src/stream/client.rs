@@ -14,9 +14,13 @@ pub enum StreamError {
     Topic { topic: String, message: String },
     /// Kafka no longer has records that are asked for.
     #[error(
-        "topic {topic:?} partition {partition} no longer has offsets {first} to {last}: it now starts at {low} and ends at {high}"
+        "topic {topic:?} partition {partition} no longer has offsets {first} to {last}: it now starts at {low} and ends \
+         before {high}"
     )]
     Gap { topic: String, partition: i32, first: i64, last: i64, low: i64, high: i64 },
+    /// The caller's stop flag was raised while records were waited for: nothing is wrong.
+    #[error("stopped while waiting for records of topic {topic:?} partition {partition}")]
+    Stopped { topic: String, partition: i32 },
     #[error("kafka: {0}")]
     Kafka(#[from] KafkaError),
 }
@@ -78,8 +82,8 @@ impl Endpoint {
         self.with_properties(client)
     }
 
-    /// An idempotent producer that keeps trying: a broker that is away only delays.
-    pub(super) fn producer(&self) -> ClientConfig {
+    /// An idempotent producer that keeps trying: a broker that is away only delays. `defaults` take the place of ours.
+    pub(super) fn producer(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut client = self.defaults();
         client
             .set("enable.idempotence", "true")
@@ -92,6 +96,9 @@ impl Endpoint {
             .set("queue.buffering.max.kbytes", "262144")
             // Java's partitioner, so that keys meet where other clients put them.
             .set("partitioner", "murmur2_random");
+        for (name, value) in defaults {
+            client.set(*name, *value);
+        }
         self.with_properties(client)
     }
 
@@ -120,6 +127,11 @@ pub(super) fn is_passing(code: RDKafkaErrorCode) -> bool {
             | Code::PartitionEOF
             | Code::NetworkException
     )
+}
+
+/// Whether the broker, or with `auto.offset.reset=error` the client, says that an offset is not there.
+pub(super) fn is_out_of_range(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
 }
 
 /// Drops a client on a thread of its own: librdkafka's destructors wait for brokers that may be gone, for a minute.

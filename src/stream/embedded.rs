@@ -21,6 +21,12 @@ impl EmbeddedBroker {
         self.cluster.bootstrap_servers()
     }
 
+    /// For making trouble.
+    #[cfg(test)]
+    pub(super) fn cluster(&self) -> &MockCluster<'static, DefaultProducerContext> {
+        &self.cluster
+    }
+
     pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<(), StreamError> {
         Ok(self.cluster.create_topic(topic, partitions, 1)?)
     }

@@ -2,17 +2,23 @@
 
 mod client;
 mod consumer;
+mod delivery;
 mod embedded;
 mod native;
 mod output;
 mod producer;
 mod records;
+mod single;
 mod topics;
+#[cfg(test)]
+mod trial;
 
 pub use client::{Endpoint, StreamError, let_go};
-pub use consumer::{Position, SourceConsumer};
+pub use consumer::{Position, SourceConsumer, Wanted};
+pub use delivery::{Delivery, Refusal, RefusalKind};
 pub use embedded::EmbeddedBroker;
 pub use output::{OutputRecord, Outputs};
-pub use producer::{Delivery, OutputProducer, SingleProducer};
+pub use producer::OutputProducer;
 pub use records::{RecordView, Records, RecordsBuilder};
+pub use single::SingleProducer;
 pub use topics::{TopicSpec, ensure_topics};

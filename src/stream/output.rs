@@ -73,6 +73,7 @@ impl Outputs {
         key: Option<&[u8]>,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
+        debug_assert!(partition.is_none_or(|partition| partition >= 0), "partition {partition:?}");
         let topic = self.topic_index(topic);
         let start = self.arena.len();
         self.arena.extend_from_slice(key.unwrap_or_default());

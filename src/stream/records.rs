@@ -135,6 +135,11 @@ impl RecordsBuilder {
         self.records.bytes()
     }
 
+    /// Offset of the record that was added last.
+    pub fn last_offset(&self) -> Option<i64> {
+        self.records.metas.last().map(|meta| meta.offset)
+    }
+
     /// Copies one record in.
     #[allow(clippy::too_many_arguments)] // a record has that many parts
     pub fn push<'h>(

@@ -102,7 +102,14 @@ async fn refuse_compacted(endpoint: &Endpoint, specs: &[TopicSpec]) -> Result<()
     }
     let described = described.map_err(|error| endpoint.unreachable(error))?;
     for (spec, config) in sources.iter().zip(described) {
-        let Ok(config) = config else { continue };
+        let config = match config {
+            Ok(config) => config,
+            Err(code) => {
+                let topic = &spec.name;
+                tracing::warn!(topic, %code, "cannot see whether the topic is compacted: its cleanup.policy is not told");
+                continue;
+            }
+        };
         let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
         if policy.contains("compact") {
             return Err(StreamError::Topic {

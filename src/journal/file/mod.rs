@@ -3,7 +3,6 @@
 mod clock;
 mod open;
 mod out;
-mod refusal;
 mod scan;
 mod sync;
 mod tail;

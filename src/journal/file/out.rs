@@ -5,11 +5,10 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::refusal::Refusal;
 use super::{Released, Shared, lock};
 use crate::journal::error::JournalError;
 use crate::journal::frame::frame_mark;
-use crate::stream::{Delivery, OutputProducer, Outputs, let_go};
+use crate::stream::{Delivery, OutputProducer, Outputs, RefusalKind, let_go};
 
 /// While records are on their way, delivery reports are looked for this often.
 const POLL: Duration = Duration::from_millis(1);
@@ -116,7 +115,7 @@ impl Out<'_> {
                     }
                 }
                 Err(error) => {
-                    self.refused(place, Refusal::of_error(&error), error.to_string());
+                    self.refused(place, None, RefusalKind::Temporary, error.to_string());
                     break;
                 }
             }
@@ -138,8 +137,10 @@ impl Out<'_> {
                     self.refusals = 0;
                     self.on_way.pop_front();
                 }
-                Delivery::Failed(reason) => {
-                    self.refused(0, Refusal::of_report(&reason), reason);
+                Delivery::Failed(refused) => {
+                    let lasting = refused.iter().find(|refusal| refusal.kind() == RefusalKind::Permanent);
+                    let worst = lasting.unwrap_or(&refused[0]);
+                    self.refused(0, Some(worst.place), worst.kind(), worst.to_string());
                     break;
                 }
             }
@@ -173,19 +174,19 @@ impl Out<'_> {
         acknowledged > progress.acknowledged
     }
 
-    /// Group `place` was refused: sends it again later, or gives up where that does not help.
-    fn refused(&mut self, place: usize, refusal: Refusal, reason: String) {
-        let group = &self.on_way[place];
-        let (entry, topic) = (group.n, topics_of(&group.outputs));
+    /// Group `place` was refused, because of this record where it is known: sends it again later, or gives up where
+    /// that does not help.
+    fn refused(&mut self, place: usize, record: Option<usize>, kind: RefusalKind, reason: String) {
+        let Sent { n: entry, outputs, .. } = &self.on_way[place];
+        let (entry, topics) = (*entry, outputs.topics());
+        let topic = match record {
+            Some(record) => topics[outputs.get(record).topic].to_string(),
+            None => topics.join(" or "),
+        };
         self.refusals += 1;
         let tries = self.refusals;
         metrics::counter!("tidewheel_outputs_refused_total").increment(1);
-        let gives_up = match refusal {
-            Refusal::Passing => false,
-            Refusal::Lasting => tries >= LASTING_TRIES_MAX,
-            Refusal::Fatal => true,
-        };
-        if gives_up {
+        if kind == RefusalKind::Permanent && tries >= LASTING_TRIES_MAX {
             self.failed = true;
             return self.shared.fail(JournalError::Refused { entry, topic, tries, reason });
         }
@@ -237,9 +238,4 @@ impl Out<'_> {
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
     }
-}
-
-/// The topics that a refusal may be about.
-fn topics_of(outputs: &Outputs) -> String {
-    outputs.topics().join(" or ")
 }

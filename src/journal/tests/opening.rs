@@ -1,7 +1,7 @@
 //! Who may open a journal, and from where it goes on.
 
 use super::support::*;
-use crate::journal::{Body, Journal, JournalError, Line, Replay, Scan};
+use crate::journal::{Body, Journal, JournalError, Line, Scan};
 
 #[test]
 fn a_checkpoint_of_the_last_entry_before_an_empty_segment_is_found() {
@@ -56,15 +56,4 @@ fn a_scan_from_a_checkpoint_finds_all_skips_and_offsets_that_are_needed_from_the
         let first = if from > 5 { 0 } else { [0, 10, 20, 20, 30][from as usize - 1] };
         assert_eq!(scan.offsets[&("t".to_owned(), 0)], (first, 40), "from {from}");
     }
-}
-
-#[test]
-fn a_replay_ends_when_it_is_asked_to() {
-    let dir = tempfile::tempdir().unwrap();
-    segment(dir.path(), 1, &[tick(1), tick(2), tick(3)]);
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let mut replay = Replay::open(dir.path(), 1, 3).unwrap().until(stop.clone());
-    assert_eq!(replay.next_entry().unwrap().unwrap().n, 1);
-    stop.store(true, std::sync::atomic::Ordering::SeqCst);
-    assert!(matches!(replay.next_entry(), Err(JournalError::Stopped { before: 2 })));
 }

@@ -242,7 +242,12 @@ impl Stand {
 struct Kept(BTreeMap<u64, Records>);
 
 impl RecordSource for Kept {
-    fn fetch(&mut self, entry: u64, parts: &[Part]) -> Result<Records, JournalError> {
+    fn fetch(
+        &mut self,
+        entry: u64,
+        parts: &[Part],
+        _stop: &dyn Fn() -> bool,
+    ) -> Result<Records, JournalError> {
         let records = self.0[&entry].clone();
         assert_eq!(describe(&records), parts);
         Ok(records)

@@ -267,14 +267,29 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_another_shape_are_passed_by_and_a_model_that_begins_anew_empties_it() {
+        actix_rt::System::new().block_on(async {
+            let (serving, returned) = (Arc::<Serving>::default(), Arc::<AtomicUsize>::default());
+            serving.swap(revision(1));
+            let address = cache(&serving).start();
+            address.send(fill(0.5, 1, &returned)).await.unwrap();
+            address.send(fill(0.5, 2, &returned)).await.unwrap();
+            assert_eq!(returned.load(Ordering::Relaxed), 2, "the credit comes back");
+            assert!(matches!(address.send(get()).await.unwrap(), Answer::Found { .. }));
+            address.send(Clear).await.unwrap();
+            assert!(matches!(address.send(get()).await.unwrap(), Answer::Unknown));
+        });
+    }
+
+    #[test]
     fn a_panic_costs_what_is_cached_and_neither_the_actor_nor_the_credit() {
         actix_rt::System::new().block_on(async {
             let (serving, returned) = (Arc::<Serving>::default(), Arc::<AtomicUsize>::default());
             serving.swap(revision(1));
             let address = cache(&serving).start();
             address.send(fill(0.5, 1, &returned)).await.unwrap();
-            // Predictions of another shape.
-            address.send(fill(0.5, 2, &returned)).await.unwrap();
+            // A row that is not there.
+            address.send(Fill { picks: vec![7], ..fill(0.5, 1, &returned) }).await.unwrap();
             assert_eq!(returned.load(Ordering::Relaxed), 2);
             assert!(matches!(address.send(get()).await.unwrap(), Answer::Unknown));
 

@@ -138,7 +138,7 @@ fn versions_are_the_stored_manifests() {
     let manifest = |version: u64| -> Manifest {
         let manifest = json!({
             "version": version, "revision": 10 * version, "entry": 10 * version, "epoch": 1, "parent": version - 1,
-            "examples": 100, "offsets": [["events", 0, 100]], "metrics": { "accuracy": 0.5 }, "config": "00",
+            "examples": 100, "offsets": [["events", 0, 100]], "metrics": { "accuracy": 0.5 }, "config": "00", "made_for": "01",
             "classes": ["no", "yes"], "at": "2026-01-01T00:00:00Z", "why": "examples", "machine": "test",
             "digests": { "model": "01", "monitors": "02", "join": "03", "state": "04" },
         });
