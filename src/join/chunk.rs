@@ -140,6 +140,23 @@ impl Labelled {
         self.arrived_ms.clear();
     }
 
+    /// Appends all rows of a chunk with their truths, which is cheaper than row by row.
+    pub fn append(&mut self, chunk: &Chunk, truths: impl ExactSizeIterator<Item = Truth> + Clone) {
+        assert_eq!(truths.len(), chunk.len(), "a truth a row");
+        self.rows.append(&chunk.rows);
+        self.targets.extend(truths.clone().map(|truth| truth.target));
+        self.weights
+            .extend(chunk.weights.iter().zip(truths.clone()).map(|(weight, truth)| weight * truth.weight));
+        self.served.extend_from_slice(&chunk.served);
+        self.baselines.resize(self.targets.len(), chunk.baseline);
+        self.sequences.extend_from_slice(&chunk.sequences);
+        self.revisions.resize(self.targets.len(), chunk.revision);
+        self.ids.append(&chunk.ids);
+        self.keys.append(&chunk.keys);
+        self.origins.extend_from_slice(&chunk.origins);
+        self.arrived_ms.extend(truths.map(|truth| truth.arrived_ms));
+    }
+
     /// Appends a row of a chunk with its truth.
     pub fn push(&mut self, chunk: &Chunk, row: usize, truth: Truth) {
         self.rows.push_from(&chunk.rows, row);

@@ -65,6 +65,15 @@ impl Finished {
         Some((label, outcome))
     }
 
+    /// Forgets the oldest, so that `count` others fit: one after the other, which lets the processor fetch several of
+    /// their places in the index at a time.
+    pub(super) fn make_room(&mut self, count: usize) {
+        let keep = self.ids_max.saturating_sub(count);
+        while self.ring.len() > keep {
+            self.forget_oldest();
+        }
+    }
+
     /// Remembers an id that is not in the ring; the oldest leaves when it is full.
     pub(super) fn push(&mut self, id: u128, label: f32, outcome: Outcome) {
         while self.ring.len() >= self.ids_max {

@@ -145,9 +145,12 @@ impl Join {
             || self.spilled.as_ref().is_some_and(|spilled| spilled.contains(id))
     }
 
-    /// Remembers an event that never waits, because it carries its label.
-    pub fn finish(&mut self, id: u128, target: f32) {
-        self.finished.push(id, target, Outcome::Labelled);
+    /// Remembers events that never wait, because they carry their labels: id and target of each.
+    pub fn finish(&mut self, events: impl ExactSizeIterator<Item = (u128, f32)>) {
+        self.finished.make_room(events.len());
+        for (id, target) in events {
+            self.finished.push(id, target, Outcome::Labelled);
+        }
     }
 
     /// Takes predicted events in, none of them known. Those whose label is there already go to `out` at once; returns

@@ -166,7 +166,7 @@ impl Pair {
             Step::Finish => {
                 let (event, bounds) = (self.next_event, self.bounds());
                 self.next_event += 1;
-                self.both(|join| join.finish(id(event), 1.0));
+                self.both(|join| join.finish([(id(event), 1.0)].into_iter()));
                 self.model.finish(event, Some(1.0), &bounds);
                 self.ledger.events_read += 1;
                 self.ledger.learned += 1;

@@ -21,6 +21,8 @@ const PREDICTION_BYTES: usize = 320;
 #[derive(Default)]
 pub(super) struct BatchWork {
     labelled: Labelled,
+    /// Of the rows of a batch that carry a usable label: place and truth.
+    truths: Vec<(usize, Truth)>,
     served: Predictions,
     own: Predictions,
     delays: Vec<u64>,
@@ -169,15 +171,15 @@ impl BatchWork {
             });
             tell(&machine.probe, Stage::Predict, entry.n, origin.offset);
         }
-        effects.answers = Some(Answers {
-            keys: chunk.keys.clone(),
-            rows: chunk.rows.clone(),
-            predictions: Predictions { outputs: chunk.outputs, values: chunk.served.clone() },
-            revision,
-        });
+        let answers = |keys, rows, outputs, values| {
+            Some(Answers { keys, rows, predictions: Predictions { outputs, values }, revision })
+        };
         if in_event {
             self.label_at_once(machine, entry, &chunk, &carried, decoded, effects);
+            effects.answers = answers(chunk.keys, chunk.rows, chunk.outputs, chunk.served);
         } else {
+            let (keys, rows, values) = (chunk.keys.clone(), chunk.rows.clone(), chunk.served.clone());
+            effects.answers = answers(keys, rows, chunk.outputs, values);
             let matched = machine.join.admit(chunk, &mut self.labelled);
             machine.accounts.labels.matched += matched;
         }
@@ -194,6 +196,7 @@ impl BatchWork {
         effects: &mut Effects,
     ) {
         let remember = machine.setup.config.events.id.is_some();
+        self.truths.clear();
         for (row, label) in carried.labels.iter().enumerate() {
             let target = label.as_ref().map(|label| machine.classes.target(label));
             let target = match target {
@@ -210,11 +213,16 @@ impl BatchWork {
                 }
             };
             let arrived_ms = carried.timestamps_ms[row];
-            self.labelled.push(chunk, row, Truth { target, weight: 1.0, arrived_ms });
-            if remember {
-                machine.join.finish(chunk.id_hashes[row], target);
-            }
+            self.truths.push((row, Truth { target, weight: 1.0, arrived_ms }));
             tell(&machine.probe, Stage::Join, entry.n, chunk.origins[row].offset);
+        }
+        if self.truths.len() == chunk.len() {
+            self.labelled.append(chunk, self.truths.iter().map(|(_, truth)| *truth));
+        } else {
+            self.truths.iter().for_each(|(row, truth)| self.labelled.push(chunk, *row, *truth));
+        }
+        if remember {
+            machine.join.finish(self.truths.iter().map(|(row, truth)| (chunk.id_hashes[*row], truth.target)));
         }
     }
 

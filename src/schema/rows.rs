@@ -76,6 +76,18 @@ impl Rows {
         )
     }
 
+    /// Appends all rows of others of the same widths.
+    pub fn append(&mut self, other: &Rows) {
+        assert_eq!(
+            (self.numeric_width, self.categorical_width),
+            (other.numeric_width, other.categorical_width),
+            "rows of the same widths"
+        );
+        self.len += other.len;
+        self.numeric.extend_from_slice(&other.numeric);
+        self.categorical.extend_from_slice(&other.categorical);
+    }
+
     /// Keeps the first `len` rows.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

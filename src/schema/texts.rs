@@ -25,6 +25,13 @@ impl Texts {
         self.ends.push(self.bytes.len());
     }
 
+    /// Appends all texts of another.
+    pub fn append(&mut self, other: &Self) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
     /// Appends what `write` appends as one text.
     pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);

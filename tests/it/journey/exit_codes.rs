@@ -164,7 +164,8 @@ fn a_flipped_byte_in_an_older_segment_and_a_missing_end_of_the_journal_are_6() {
     let mut trial = Trial::new(shared_broker());
     trial.set("pipeline.elec2.checkpoint.every_ms", DAY_MS);
     trial.set("pipeline.elec2.journal.segment_bytes_max", 4_096);
-    trial.set("pipeline.elec2.batch.max_rows", 50);
+    // Small batches, so that groups of entries are many however slow the disk is.
+    trial.set("pipeline.elec2.batch.max_rows", 5);
     learned(&trial, 0..ROWS);
     let segments = trial.segments();
     assert!(segments.len() >= 3, "{segments:?}");
