@@ -85,7 +85,7 @@ impl Decoder {
 
     /// The rows of a batch without those that `skips` names.
     pub fn decode(&self, entry: u64, records: &Records, skips: &Skips) -> DecodedRows {
-        let mut rows = self.empty();
+        let mut rows = self.empty(records.len());
         for row in 0..records.len() {
             self.decode_row(entry, records, row, skips, &mut rows);
         }
@@ -124,13 +124,13 @@ impl Decoder {
     }
 
     fn try_row(&self, entry: u64, records: &Records, row: usize, skips: &Skips) -> thread::Result<()> {
-        let mut rows = self.empty();
+        let mut rows = self.empty(1);
         catch_unwind(AssertUnwindSafe(|| self.decode_row(entry, records, row, skips, &mut rows)))
     }
 
-    fn empty(&self) -> DecodedRows {
+    fn empty(&self, records: usize) -> DecodedRows {
         DecodedRows {
-            events: self.events.batch(),
+            events: self.events.batch(records),
             labels: Labels::default(),
             refused: Vec::new(),
             notices: Notices::default(),

@@ -20,7 +20,7 @@ use crate::monitor::{AlertChange, AlertState, Monitor};
 use crate::registry::{Digests, Manifest, Revision};
 use crate::schema::SchemaError;
 use crate::state::{Digest, StateError, TensorMap};
-use crate::stream::Position;
+use crate::stream::{Position, SpareMemory};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
@@ -53,6 +53,7 @@ pub struct Machine {
     pub(super) cursor: Cursor,
     pub(super) probe: Probed,
     work: BatchWork,
+    spare: Arc<SpareMemory>,
 }
 
 impl Machine {
@@ -82,6 +83,7 @@ impl Machine {
             accounts: Accounts::default(),
             cursor: Cursor::default(),
             work: BatchWork::default(),
+            spare: Arc::default(),
             setup,
             shape,
             learner,
@@ -99,7 +101,8 @@ impl Machine {
         decoded: Option<Decoded>,
         skips: &Skips,
     ) -> Result<Effects, MachineError> {
-        let mut effects = Effects { n: entry.n, time_ms: entry.time_ms, ..Effects::default() };
+        let outputs = self.spare.outputs();
+        let mut effects = Effects { n: entry.n, time_ms: entry.time_ms, outputs, ..Effects::default() };
         if matches!(entry.body, Body::Skip(_)) {
             // It is part of the entry that it names; live, it does not even pass by here.
             return Ok(effects);

@@ -27,8 +27,19 @@ pub struct Events {
 
 impl Events {
     /// For the columns of a schema; see [`EventDecoder::batch`](super::EventDecoder::batch).
-    pub fn new(numeric_width: usize, categorical_width: usize) -> Self {
-        Self { rows: Rows::new(numeric_width, categorical_width), ..Self::default() }
+    pub fn with_capacity(numeric_width: usize, categorical_width: usize, events: usize) -> Self {
+        Self {
+            rows: Rows::with_capacity(numeric_width, categorical_width, events),
+            ids: Texts::with_capacity(events),
+            id_hashes: Vec::with_capacity(events),
+            keys: Texts::with_capacity(events),
+            times_ms: Vec::with_capacity(events),
+            timestamps_ms: Vec::with_capacity(events),
+            origins: Vec::with_capacity(events),
+            labels: Vec::with_capacity(events),
+            weights: Vec::with_capacity(events),
+            scratch: Scratch::default(),
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -90,9 +90,9 @@ impl EventDecoder {
         self.columns.iter().filter(|column| column.kind == kind).count()
     }
 
-    /// An empty batch with this schema's columns.
-    pub fn batch(&self) -> Events {
-        Events::new(self.numeric_width(), self.categorical_width())
+    /// An empty batch with this schema's columns, with room for so many events.
+    pub fn batch(&self, events: usize) -> Events {
+        Events::with_capacity(self.numeric_width(), self.categorical_width(), events)
     }
 
     /// An empty block of rows with this schema's columns.

@@ -33,7 +33,7 @@ fn record(value: &[u8]) -> RawRecord<'_> {
 
 fn decode(value: &[u8]) -> Result<Events, Refusal> {
     let decoder = decoder();
-    let mut events = decoder.batch();
+    let mut events = decoder.batch(0);
     decoder.decode(&record(value), &mut events, &mut Notices::default()).map(|()| events)
 }
 
@@ -203,7 +203,7 @@ proptest! {
             pretty(&map, how)
         });
         let alone = decode(second.as_bytes());
-        let mut events = decoder.batch();
+        let mut events = decoder.batch(0);
         let _ = decoder.decode(&record(first.as_bytes()), &mut events, &mut Notices::default());
         events.clear();
         let after = decoder.decode(&record(second.as_bytes()), &mut events, &mut Notices::default());

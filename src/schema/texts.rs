@@ -7,6 +7,12 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// With room for so many texts of a common length.
+    pub fn with_capacity(texts: usize) -> Self {
+        const COMMON_BYTES: usize = 16;
+        Self { bytes: Vec::with_capacity(texts * COMMON_BYTES), ends: Vec::with_capacity(texts) }
+    }
+
     pub fn len(&self) -> usize {
         self.ends.len()
     }

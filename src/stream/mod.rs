@@ -17,7 +17,7 @@ pub use client::{Endpoint, StreamError, let_go};
 pub use consumer::{Position, SourceConsumer, Wanted};
 pub use delivery::{Delivery, Refusal, RefusalKind};
 pub use embedded::EmbeddedBroker;
-pub use output::{OutputRecord, Outputs};
+pub use output::{OutputRecord, Outputs, SpareMemory};
 pub use producer::OutputProducer;
 pub use records::{RecordView, Records, RecordsBuilder};
 pub use single::SingleProducer;

@@ -193,11 +193,12 @@ impl RecordsBuilder {
 
     /// The batch so far, in order; the builder is empty afterwards.
     pub fn take(&mut self) -> Records {
+        // The next batch is about as large: then nothing is copied while it grows.
         let empty = Records {
             topics: self.records.topics.clone(),
-            metas: Vec::new(),
+            metas: Vec::with_capacity(self.records.metas.len()),
             headers: Vec::new(),
-            arena: Vec::new(),
+            arena: Vec::with_capacity(self.records.arena.len() + self.records.arena.len() / 8),
         };
         let mut records = std::mem::replace(&mut self.records, empty);
         records.metas.sort_by_key(|meta| (meta.topic, meta.partition, meta.offset));

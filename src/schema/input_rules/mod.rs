@@ -46,7 +46,7 @@ fn record(value: &[u8]) -> RawRecord<'_> {
 
 /// Decodes one record after an accepted one, and checks that a refusal leaves nothing behind.
 fn decode_record(decoder: &EventDecoder, record: &RawRecord<'_>) -> Result<(Events, Notices), Refusal> {
-    let mut events = decoder.batch();
+    let mut events = decoder.batch(0);
     let mut notices = Notices::default();
     match decoder.decode(record, &mut events, &mut notices) {
         Ok(()) => {
@@ -65,7 +65,7 @@ fn decode_record(decoder: &EventDecoder, record: &RawRecord<'_>) -> Result<(Even
             Ok((events, notices))
         }
         Err(refusal) => {
-            let untouched = decoder.batch();
+            let untouched = decoder.batch(0);
             assert_eq!(
                 (&events.rows, &events.ids, &events.keys),
                 (&untouched.rows, &untouched.ids, &untouched.keys)

@@ -72,7 +72,7 @@ fn a_field_can_be_a_feature_and_the_key() {
 #[test]
 fn one_refused_record_leaves_its_neighbours_alone_and_the_order_of_fields_does_not_matter() {
     let decoder = flat();
-    let mut events = decoder.batch();
+    let mut events = decoder.batch(0);
     let mut notices = Notices::default();
     let good = [
         r#"{"id":"e1","price":1,"size":2,"city":"a","at":1,"label":"up"}"#,
