@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod detect;
 pub mod join;
 pub mod journal;
 pub mod learn;

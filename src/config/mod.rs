@@ -27,7 +27,10 @@ pub use http::HttpConfig;
 pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
-pub use model::{LearnerKind, LinearConfig, MlpConfig, ModelConfig, Optimiser, StepSize};
+pub use model::{
+    ForestConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, ModelConfig, NominalSplit, Optimiser,
+    StepSize, TreeConfig,
+};
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use pipeline::{
     BatchConfig, Batching, CacheConfig, CheckpointConfig, CreditConfig, DedupeConfig, EventsConfig,

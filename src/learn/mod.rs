@@ -1,8 +1,11 @@
 //! Learners and predictors: plain structs that know no actor, clock, socket or hidden random source.
 
+mod counter;
 pub mod encode;
+mod exponential;
 pub mod linear;
 pub mod neural;
+pub mod tree;
 
 use std::sync::Arc;
 
@@ -138,6 +141,9 @@ pub fn build(config: &ModelConfig, shape: &Shape) -> Box<dyn Learner> {
         LearnerKind::Mlp => {
             Box::new(neural::MlpLearner::new(&config.mlp, config.seed, config.categories_max, shape))
         }
+        LearnerKind::HoeffdingTree => Box::new(tree::HoeffdingTree::new(&config.tree, shape)),
+        LearnerKind::HoeffdingAdaptiveTree => Box::new(tree::HoeffdingAdaptiveTree::new(&config.tree, shape)),
+        LearnerKind::Arf => Box::new(tree::AdaptiveRandomForest::new(&config.forest, config.seed, shape)),
     }
 }
 
@@ -150,5 +156,8 @@ pub fn load_predictor(
     Ok(match config.learner {
         LearnerKind::Linear => Arc::new(linear::LinearPredictor::load(shape, state)?),
         LearnerKind::Mlp => Arc::new(neural::MlpPredictor::load(shape, state)?),
+        LearnerKind::HoeffdingTree => Arc::new(tree::HoeffdingTreePredictor::load(shape, state)?),
+        LearnerKind::HoeffdingAdaptiveTree => Arc::new(tree::HoeffdingAdaptivePredictor::load(shape, state)?),
+        LearnerKind::Arf => Arc::new(tree::ForestPredictor::load(shape, state)?),
     })
 }

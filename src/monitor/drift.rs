@@ -1,7 +1,7 @@
 use crate::config::DriftConfig;
+use crate::detect::{Adwin, AdwinConfig, Change};
 use crate::state::{StateError, TensorMap};
 
-use super::adwin::{Adwin, AdwinConfig, Change};
 use super::saved::exactly;
 
 /// Watches the error of the served predictions with ADWIN. A change for the better shortens the window too, but only a

@@ -3,7 +3,6 @@
 //! A [`Monitor`] is part of a pipeline's state: saved and loaded it goes on exactly as it would have, and what it
 //! concludes is a function of what it was given. It knows no clock and no socket.
 
-mod adwin;
 mod alert;
 mod alerts;
 mod auc;
@@ -19,7 +18,6 @@ mod saved;
 mod scores;
 mod window;
 
-pub use adwin::{Adwin, AdwinConfig, AfterChange, Change};
 pub use alert::{Alert, AlertChange, AlertKind, AlertState, Severity};
 pub use alerts::{ALERTS_MAX, AlertBook, Finding, Resolution};
 pub use baselines::{Baseline, Baselines};

@@ -2,12 +2,12 @@
 
 use crate::config::QualityMetric;
 
-use super::adwin::Change;
 use super::alert::{AlertChange, AlertKind};
 use super::alerts::{Finding, Resolution};
 use super::drift::DriftEvent;
 use super::quality::QualityEvent;
 use super::{Monitor, SERVED_ERROR};
+use crate::detect::Change;
 
 /// How long an alert about a single happening fires unless it happens again, in milliseconds.
 const HAPPENING_LASTS_MS: u64 = 600_000;

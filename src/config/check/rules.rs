@@ -6,7 +6,8 @@ use super::places::{Place, as_feature};
 use super::topics;
 use super::tree::{Node, Value};
 use crate::config::{
-    Config, EventsConfig, KafkaConfig, OnTimeout, PipelineConfig, QualityConfig, QualityMetric, Task,
+    Config, EventsConfig, KafkaConfig, LearnerKind, OnTimeout, PipelineConfig, QualityConfig, QualityMetric,
+    Task,
 };
 
 /// Longest name of a pipeline, a class or a feature, in bytes.
@@ -65,6 +66,7 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         places(name, &pipeline.events, &mut report);
         features(name, pipeline, &mut report);
         classes(name, pipeline, &mut report);
+        learner(name, pipeline, &mut report);
         join(name, pipeline, &mut report);
         quality(name, pipeline.schema.task, &pipeline.monitor.quality, &mut report);
         if pipeline.checkpoint.every_examples.or(pipeline.checkpoint.every_ms).is_none() {
@@ -73,6 +75,17 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         }
     }
     report.faults
+}
+
+fn learner(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
+    let tree = matches!(
+        pipeline.model.learner,
+        LearnerKind::HoeffdingTree | LearnerKind::HoeffdingAdaptiveTree | LearnerKind::Arf
+    );
+    if tree && pipeline.schema.task == Task::Regression {
+        let path = ["pipeline", name, "model", "learner"];
+        report.fault(&path, "a learner that tells classes apart, for a regression", "\"linear\" or \"mlp\"");
+    }
 }
 
 fn host_and_port(text: &str, port_min: u16) -> bool {

@@ -194,6 +194,17 @@ fn a_quality_threshold_fits_the_task_and_can_be_resolved() {
 }
 
 #[test]
+fn a_tree_is_refused_for_a_regression() {
+    let regression =
+        fixture().replace("\"binary\"", "\"regression\"").replace("classes = [\"0\", \"1\"]", "");
+    for learner in ["hoeffding_tree", "hoeffding_adaptive_tree", "arf"] {
+        let model = format!("[pipeline.x.model]\nlearner = \"{learner}\"\n");
+        assert_eq!(faults(&(fixture() + &model)), []);
+        says(one(&(regression.clone() + &model)), &["model.learner = ", learner, "\"linear\" or \"mlp\""]);
+    }
+}
+
+#[test]
 fn zero_switches_a_period_off_and_checkpoints_keep_one() {
     let config = Config::parse(&(fixture() + "[pipeline.x.version]\nevery_ms = 0\n"), []).unwrap();
     assert_eq!(config.pipeline["x"].version.every_ms, None);

@@ -5,7 +5,6 @@
 //! (`step`), and the weights move (`weights`, with `memory` and `rates` where rates adapt).
 
 mod chunks;
-mod exponential;
 mod forward;
 mod learner;
 mod memory;

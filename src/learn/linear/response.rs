@@ -1,6 +1,6 @@
-use super::exponential::exp;
 use crate::learn::Objective;
 use crate::learn::encode::Scaling;
+use crate::learn::exponential::exp;
 
 /// Scores that a row has: one where the outputs follow from one number.
 pub(super) fn scores(objective: Objective) -> usize {

@@ -10,7 +10,7 @@
 
 use libm::{expm1f, logf};
 
-use super::exponential::exp;
+use crate::learn::exponential::exp;
 
 /// Below this, the plain gradient step is within one part in two thousand.
 const SMALL: f32 = 1e-3;

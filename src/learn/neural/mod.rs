@@ -1,6 +1,5 @@
 //! Neural networks: trained by burn on a device, served by a forward pass of our own over plain weights.
 
-mod counter;
 mod inputs;
 mod learner;
 mod loss;

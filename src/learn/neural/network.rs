@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::counter::Counter;
+use crate::learn::counter::Counter;
 use crate::state::{Dtype, StateError, Tensor, TensorMap};
 
 /// Outputs whose sums are kept in registers together.

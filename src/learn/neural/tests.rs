@@ -1,8 +1,8 @@
 //! What a multi-layer perceptron promises as a learner.
 
-use super::counter::Counter;
 use super::{MlpLearner, MlpPredictor};
 use crate::config::{MlpConfig, Optimiser};
+use crate::learn::counter::Counter;
 use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::Tensor;

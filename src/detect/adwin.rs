@@ -1,7 +1,5 @@
 use crate::state::{StateError, TensorMap};
 
-use super::saved::mismatch;
-
 /// Most levels of buckets: level `i` holds buckets of `2^i` values, so the window never outgrows them.
 const LEVELS_MAX: usize = 60;
 
@@ -289,7 +287,9 @@ impl Adwin {
     pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         let lens = state.u64s("lens")?;
         let (totals, variances) = (state.f64s("totals")?, state.f64s("variances")?);
-        let sums: [f64; 2] = super::saved::exactly(state.f64s("sums")?, "sums")?;
+        let sums: [f64; 2] = state.f64s("sums")?.try_into().map_err(|sums: Vec<f64>| {
+            mismatch("sums", format!("{} elements", sums.len()), "2 elements".into())
+        })?;
         let until_check = state.u64_one("until_check")?;
         let buckets_max = self.config.max_buckets as u64;
         let hollow = lens.len() > 1 && lens.last() == Some(&0);
@@ -325,13 +325,29 @@ impl Adwin {
     }
 }
 
+fn mismatch(path: &str, found: String, expected: String) -> StateError {
+    StateError::Mismatch { path: path.into(), found, expected }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::testing::SplitMix;
 
     /// Four of 200 streams of 10,000 errors: two with a rate of 0.1 that is 0.3 from 5,000 on, two that stay at 0.1.
     const STREAMS: &str = include_str!("fixtures/adwin_streams.csv");
+
+    /// SplitMix64 (Steele, Lea and Flood, 2014): a few lines in any language, so that golden numbers can be made elsewhere.
+    struct SplitMix(u64);
+
+    impl SplitMix {
+        /// A number in `[0, 1)`, of 53 bits.
+        fn unit(&mut self) -> f64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        }
+    }
 
     fn streams() -> Vec<Vec<f64>> {
         let bits = |line: &str| -> Vec<f64> {

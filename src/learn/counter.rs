@@ -28,6 +28,11 @@ impl Counter {
         mix(self.key.wrapping_add(GOLDEN.wrapping_mul(index.wrapping_add(1))))
     }
 
+    /// Uniform on `0..end`, to within `end / 2^64`.
+    pub fn below(self, index: u64, end: u64) -> u64 {
+        ((u128::from(self.bits(index)) * u128::from(end)) >> 64) as u64
+    }
+
     /// Uniform on (-1, 1), symmetric, never zero; exact in an `f32`.
     pub fn symmetric(self, index: u64) -> f32 {
         let half = 1_i64 << 23;
@@ -59,6 +64,14 @@ mod tests {
         let square = numbers.iter().map(|x| x * x).sum::<f64>() / 1e5;
         assert!(mean.abs() < 0.01, "{mean}");
         assert!((square - 1.0 / 3.0).abs() < 0.01, "{square}");
+    }
+
+    #[test]
+    fn whole_numbers_below_an_end_are_equally_likely() {
+        let stream = Counter::new(7, 3);
+        let mut counts = [0; 6];
+        (0..60_000).for_each(|index| counts[stream.below(index, 6) as usize] += 1);
+        assert!(counts.iter().all(|count| (9_700..10_300).contains(count)), "{counts:?}");
     }
 
     #[test]

@@ -1,0 +1,303 @@
+//! A tree whose branches are watched, and the alternates that grow beside them.
+
+use super::grown::Tree;
+use super::growth::Growth;
+use super::leaves::{Example, LeafShape, Leaves, Scratch};
+use super::nodes::{Node, Nodes};
+use super::saved;
+use super::vote::highest;
+use crate::detect::{Adwin, AdwinConfig};
+use crate::learn::encode::{read_under, refuse};
+use crate::state::{StateError, TensorMap};
+
+/// No alternate.
+const NONE: u32 = u32::MAX;
+
+/// Examples that a branch and its alternate must each have seen before they are compared.
+const COMPARED_AFTER: f64 = 300.0;
+
+/// `ln(2 / significance)` of that comparison, for 0.05.
+const SIGNIFICANCE: f64 = 3.688_879_454_113_936;
+
+/// Nodes of which a tree may consist before those that were cut off are cleared away, beside as many as there are in
+/// use.
+const WASTE_MAX: usize = 64;
+
+/// About what the records of a leaf and of the test above it take; ADWIN's grow with the logarithm of its window.
+pub(super) const BYTES_A_LEAF: usize = 2 * (size_of::<Watch>() + 1_024);
+
+/// The record of a node: errors of the branch that begins there.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    adwin: Adwin,
+    /// Examples since the record was begun anew, and those told wrong.
+    asked: f64,
+    wrong: f64,
+    /// The node at which the alternate begins.
+    alternate: u32,
+}
+
+impl Watch {
+    fn new(adwin: &AdwinConfig) -> Self {
+        Self { adwin: Adwin::new(adwin.clone()), asked: 0.0, wrong: 0.0, alternate: NONE }
+    }
+
+    fn error(&self) -> f64 {
+        if self.asked > 0.0 { self.wrong / self.asked } else { 0.0 }
+    }
+
+    /// Takes an error in; says whether the error has risen.
+    fn update(&mut self, wrong: bool, adwin: &AdwinConfig) -> bool {
+        let error = f64::from(u8::from(wrong));
+        self.asked += 1.0;
+        self.wrong += error;
+        let Some(change) = self.adwin.update(error) else { return false };
+        (self.asked, self.wrong) = (0.0, 0.0);
+        if change.is_rise() {
+            self.adwin = Adwin::new(adwin.clone());
+        }
+        change.is_rise()
+    }
+}
+
+/// A tree with a record for each node.
+#[derive(Debug, Clone)]
+pub(super) struct Branches {
+    pub tree: Tree,
+    /// `[nodes]`.
+    watches: Vec<Watch>,
+    /// Whether nodes have moved since the last publish.
+    pub moved: bool,
+    /// Nodes that were cut off.
+    waste: usize,
+    adwin: AdwinConfig,
+}
+
+impl Branches {
+    pub fn new(shape: LeafShape, adwin: &AdwinConfig) -> Self {
+        let (tree, watches) = (Tree::new(shape, 0), vec![Watch::new(adwin)]);
+        Self { tree, watches, moved: false, waste: 0, adwin: adwin.clone() }
+    }
+
+    /// Predicts with the main branches into `out`, then learns.
+    pub fn learn(&mut self, example: Example<'_>, growth: &Growth, scratch: &mut Scratch, out: &mut [f32]) {
+        let (mut other, mut alternates) = (Vec::new(), Vec::new());
+        self.learn_branch(0, example, growth, scratch, out, &mut alternates);
+        // Alternates of alternates come into the list behind them.
+        let mut next = 0;
+        while let Some(root) = alternates.get(next).copied() {
+            other.resize(out.len(), 0.0);
+            self.learn_branch(root, example, growth, scratch, &mut other, &mut alternates);
+            next += 1;
+        }
+        if self.waste > WASTE_MAX + self.tree.nodes.all.len() / 2 {
+            self.compact();
+        }
+    }
+
+    /// One branch, from its first node to the leaf; the alternates on the way are put on the list.
+    fn learn_branch(
+        &mut self,
+        root: u32,
+        example: Example<'_>,
+        growth: &Growth,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+        alternates: &mut Vec<u32>,
+    ) {
+        let leaf = self.tree.nodes.descend(root, example.row);
+        self.tree.learn_at(leaf, example, growth, scratch, out);
+        let made = self.tree.nodes.all.len();
+        self.watches.resize_with(made, || Watch::new(&self.adwin));
+        let wrong = highest(out) != example.class;
+        let mut at = root;
+        loop {
+            let rose = self.watches[at as usize].update(wrong, &self.adwin);
+            // A node that has just been split has no branch to replace yet.
+            if at == leaf {
+                return;
+            }
+            if rose {
+                self.begin(at, growth);
+            } else if self.watches[at as usize].alternate != NONE && self.compare(at) {
+                // The branch below is gone; the alternate has not seen the example.
+                alternates.push(at);
+                return;
+            }
+            let alternate = self.watches[at as usize].alternate;
+            if alternate != NONE {
+                alternates.push(alternate);
+            }
+            at = self.tree.nodes.next(at, example.row);
+        }
+    }
+
+    /// Begins an alternate for the branch at node `at`, in the place of one that it may have, if memory allows.
+    fn begin(&mut self, at: u32, growth: &Growth) {
+        self.drop_alternate(at);
+        let leaves = &self.tree.leaves;
+        if leaves.bytes() + leaves.shape.leaf_bytes() > growth.memory_bytes_max {
+            return;
+        }
+        self.watches[at as usize].alternate = self.tree.sprout();
+        self.watches.push(Watch::new(&self.adwin));
+    }
+
+    /// Lets the alternate take the place of the branch at node `at` if it is significantly better, and drops it if it
+    /// is significantly worse. Says whether it took the place.
+    fn compare(&mut self, at: u32) -> bool {
+        let watch = &self.watches[at as usize];
+        let alternate = watch.alternate;
+        let other = &self.watches[alternate as usize];
+        if watch.asked.min(other.asked) <= COMPARED_AFTER {
+            return false;
+        }
+        let error = watch.error();
+        let spread = 2.0 * error * (1.0 - error) * SIGNIFICANCE;
+        let bound = (spread * (1.0 / watch.asked + 1.0 / other.asked)).sqrt();
+        let gain = error - other.error();
+        if gain > bound {
+            self.cut_below(at);
+            let node = self.tree.nodes.all[alternate as usize];
+            self.tree.nodes.set(at, node);
+            self.watches[at as usize] = self.watches[alternate as usize].clone();
+            self.forget(alternate);
+            return true;
+        }
+        if -gain > bound {
+            self.drop_alternate(at);
+        }
+        false
+    }
+
+    fn drop_alternate(&mut self, at: u32) {
+        let alternate = std::mem::replace(&mut self.watches[at as usize].alternate, NONE);
+        if alternate != NONE {
+            self.cut_below(alternate);
+            self.forget(alternate);
+        }
+    }
+
+    /// Frees what lies under node `at`, its leaf included.
+    fn cut_below(&mut self, at: u32) {
+        let mut open = vec![(at, false)];
+        while let Some((at, gone)) = open.pop() {
+            let node = self.tree.nodes.all[at as usize];
+            if node.is_leaf() {
+                self.tree.leaves.release(node.first as usize);
+            }
+            let children = node.children(&self.tree.nodes.fans) as u32;
+            open.extend((node.first..node.first + children).map(|child| (child, true)));
+            if gone {
+                self.forget(at);
+            }
+            let alternate = std::mem::replace(&mut self.watches[at as usize].alternate, NONE);
+            if alternate != NONE {
+                open.push((alternate, true));
+            }
+        }
+    }
+
+    fn forget(&mut self, at: u32) {
+        self.waste += 1;
+        let watch = &mut self.watches[at as usize];
+        (watch.asked, watch.wrong, watch.alternate) = (0.0, 0.0, NONE);
+    }
+
+    /// Copies what is in use into new arrays, in the order of a walk from the root.
+    fn compact(&mut self) {
+        let (old, watches) = (&self.tree, &self.watches);
+        let mut nodes = Nodes::default();
+        let mut leaves = old.leaves.without_leaves();
+        let mut kept = vec![watches[0].clone()];
+        nodes.push(old.nodes.all[0]);
+        let mut next = 0;
+        while next < nodes.all.len() {
+            let mut node = nodes.all[next];
+            let children = node.children(&old.nodes.fans);
+            if node.is_leaf() {
+                node.first = leaves.adopt(&old.leaves, node.first as usize) as u32;
+            } else {
+                let from = node.first as usize;
+                node.first = nodes.all.len() as u32;
+                old.nodes.all[from..from + children].iter().for_each(|child| _ = nodes.push(*child));
+                kept.extend_from_slice(&watches[from..from + children]);
+                if let Some(fan) = node.fan_mut() {
+                    nodes.fans.push(old.nodes.fans[*fan as usize].clone());
+                    *fan = nodes.fans.len() as u64 - 1;
+                }
+            }
+            nodes.set(next as u32, node);
+            let alternate = kept[next].alternate;
+            if alternate != NONE {
+                kept[next].alternate = nodes.push(old.nodes.all[alternate as usize]);
+                kept.push(watches[alternate as usize].clone());
+            }
+            next += 1;
+        }
+        self.tree = Tree { nodes, leaves };
+        self.watches = kept;
+        self.waste = 0;
+        self.moved = true;
+    }
+}
+
+impl Leaves {
+    /// As these, with all observers, but without a leaf.
+    fn without_leaves(&self) -> Self {
+        Self { heads: Vec::new(), weights: Vec::new(), logs: Vec::new(), changed: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes over leaf `leaf` of `other`, with its observers.
+    fn adopt(&mut self, other: &Self, leaf: usize) -> usize {
+        let adopted = self.push(other.weights(leaf));
+        self.heads[adopted] = other.heads[leaf];
+        adopted
+    }
+}
+
+impl Node {
+    /// The number of its fan, where it has one.
+    fn fan_mut(&mut self) -> Option<&mut u64> {
+        self.is_fan().then_some(&mut self.value)
+    }
+}
+
+/// The tree, and the records of its nodes.
+pub(super) fn save(branches: &Branches) -> TensorMap {
+    let mut map = saved::tree(&branches.tree);
+    let Branches { watches, .. } = branches;
+    map.put_u64_one("waste", branches.waste as u64);
+    map.put_f64("records", &watches.iter().flat_map(|watch| [watch.asked, watch.wrong]).collect::<Vec<_>>());
+    map.put_u32("alternates", &watches.iter().map(|watch| watch.alternate).collect::<Vec<_>>());
+    for (at, watch) in watches.iter().enumerate() {
+        map.nest(&format!("adwin/{at:08}"), watch.adwin.save());
+    }
+    map
+}
+
+/// What [`save`] wrote.
+pub(super) fn load(
+    shape: LeafShape,
+    config: &AdwinConfig,
+    state: &TensorMap,
+) -> Result<Branches, StateError> {
+    let tree = saved::load_tree(shape, state)?;
+    let nodes = tree.nodes.all.len();
+    let waste = state.u64_one("waste")? as usize;
+    let alternates = saved::sized(state.u32s("alternates")?, nodes, "alternates")?;
+    let records = saved::finite(saved::sized(state.f64s("records")?, 2 * nodes, "records")?, "records")?;
+    let mut roots = vec![0];
+    roots.extend(alternates.iter().copied().filter(|alternate| *alternate != NONE));
+    if alternates.iter().any(|alternate| *alternate != NONE && *alternate as usize >= nodes) {
+        return Err(refuse("alternates", "a node that is not there", format!("numbers below {nodes}")));
+    }
+    saved::check_ways(&tree.nodes.all, &tree.nodes.fans, &roots, tree.leaves.heads.len())?;
+    let mut watches = Vec::with_capacity(nodes);
+    for (at, (alternate, record)) in alternates.into_iter().zip(records.as_chunks::<2>().0).enumerate() {
+        let mut adwin = Adwin::new(config.clone());
+        read_under(state, &format!("adwin/{at:08}"), |state| adwin.load(state))?;
+        watches.push(Watch { adwin, asked: record[0], wrong: record[1], alternate });
+    }
+    Ok(Branches { tree, watches, moved: true, waste, adwin: config.clone() })
+}
