@@ -14,6 +14,9 @@ pub struct ModelConfig {
     #[schemars(range(min = 1, max = 65_536))]
     pub categories_max: usize,
     pub linear: LinearConfig,
+    pub ftrl: FtrlConfig,
+    pub knn: KnnConfig,
+    pub naive_bayes: NaiveBayesConfig,
     pub mlp: MlpConfig,
     pub tree: TreeConfig,
     pub forest: ForestConfig,
@@ -26,6 +29,9 @@ impl Default for ModelConfig {
             seed: 1,
             categories_max: 64,
             linear: LinearConfig::default(),
+            ftrl: FtrlConfig::default(),
+            knn: KnnConfig::default(),
+            naive_bayes: NaiveBayesConfig::default(),
             mlp: MlpConfig::default(),
             tree: TreeConfig::default(),
             forest: ForestConfig::default(),
@@ -38,6 +44,18 @@ impl Default for ModelConfig {
 pub enum LearnerKind {
     /// Logistic, softmax or least squares, by the task.
     Linear,
+    /// Sparse and hashed: FTRL-Proximal, or Vowpal Wabbit's steps.
+    Ftrl,
+    /// The nearest of the rows learned last.
+    Knn,
+    /// Naive Bayes: normal numbers, counted categories; a classification.
+    NaiveBayes,
+    /// The shares of the classes so far; a classification.
+    Majority,
+    /// The label that was learned last.
+    NoChange,
+    /// The mean of the values so far; a regression.
+    Mean,
     /// Multi-layer perceptron (burn).
     Mlp,
     /// Hoeffding tree.
@@ -49,11 +67,29 @@ pub enum LearnerKind {
 }
 
 impl LearnerKind {
-    /// The section under `model` that holds its settings.
-    pub fn section(self) -> &'static str {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
+            Self::Ftrl => "ftrl",
+            Self::Knn => "knn",
+            Self::NaiveBayes => "naive_bayes",
+            Self::Majority => "majority",
+            Self::NoChange => "no_change",
+            Self::Mean => "mean",
             Self::Mlp => "mlp",
+            Self::HoeffdingTree => "hoeffding_tree",
+            Self::HoeffdingAdaptiveTree => "hoeffding_adaptive_tree",
+            Self::Arf => "arf",
+        }
+    }
+
+    /// The section under `model` that holds its settings; a name that no section has where it has none.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::HoeffdingTree | Self::HoeffdingAdaptiveTree => "tree",
+            Self::Arf => "forest",
+            other => other.name(),
         }
     }
 }
@@ -89,6 +125,117 @@ impl Default for LinearConfig {
     fn default() -> Self {
         Self { rate: 0.02, step: StepSize::Constant, l2: 0.0 }
     }
+}
+
+/// `[pipeline.NAME.model.ftrl]`: the sparse, hashed linear models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FtrlConfig {
+    /// How the weights step.
+    pub step: SparseStep,
+    /// Base-2 logarithm of the number of weights; with more than two classes they share them.
+    #[schemars(range(min = 10, max = 26))]
+    pub bits: u32,
+    /// Learning rate (FTRL's alpha); of passive-aggressive steps the aggressiveness, C.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 100))]
+    pub rate: f32,
+    /// FTRL's beta: the larger, the smaller the first steps.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub beta: f32,
+    /// L1 penalty: FTRL's lambda 1, a step otherwise.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub l1: f32,
+    /// L2 penalty: FTRL's lambda 2, a step otherwise.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub l2: f32,
+    /// What is done to numeric values.
+    pub scaling: SparseScaling,
+    /// Pairs of features that are features themselves, each as `"first*second"`: pairs of categories, products of numbers.
+    #[schemars(length(max = 1_000))]
+    pub crosses: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SparseStep {
+    /// FTRL-Proximal (McMahan et al., 2013).
+    Ftrl,
+    /// Adaptive, normalised and importance-aware, as Vowpal Wabbit's (Ross, Mineiro and Langford, 2013).
+    Adaptive,
+    /// Passive-aggressive, PA-I (Crammer et al., 2006).
+    PassiveAggressive,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SparseScaling {
+    /// Mean 0 and deviation 1 over the rows learned.
+    Standardise,
+    /// Divided by the largest magnitude learned; 0 stays 0.
+    Largest,
+    /// As they are, within a million.
+    Raw,
+}
+
+impl Default for FtrlConfig {
+    fn default() -> Self {
+        Self {
+            step: SparseStep::Ftrl,
+            bits: 18,
+            rate: 0.5,
+            beta: 1.0,
+            l1: 0.0,
+            l2: 0.0,
+            scaling: SparseScaling::Standardise,
+            crosses: Vec::new(),
+        }
+    }
+}
+
+/// `[pipeline.NAME.model.knn]`: nearest neighbours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KnnConfig {
+    /// Rows that are remembered: the last ones learned.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub window: usize,
+    /// Neighbours that vote.
+    #[schemars(range(min = 1, max = 256))]
+    pub k: usize,
+    /// How much a vote weighs.
+    pub vote: Vote,
+    /// Squared distance of two categories; numeric columns are counted in deviations.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub mismatch: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Vote {
+    /// All neighbours alike.
+    Uniform,
+    /// In inverse proportion to the distance.
+    Distance,
+}
+
+impl Default for KnnConfig {
+    fn default() -> Self {
+        Self { window: 1_000, k: 5, vote: Vote::Distance, mismatch: 2.0 }
+    }
+}
+
+/// `[pipeline.NAME.model.naive_bayes]`: naive Bayes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NaiveBayesConfig {
+    /// Examples of a class after which its statistics forget; 0: never.
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub examples_max: u64,
 }
 
 /// `[pipeline.NAME.model.mlp]`: the multi-layer perceptron.

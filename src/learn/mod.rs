@@ -1,11 +1,20 @@
 //! Learners and predictors: plain structs that know no actor, clock, socket or hidden random source.
 
+pub mod baseline;
+pub mod bayes;
+mod columns;
 mod counter;
 pub mod encode;
 mod exponential;
+pub mod ftrl;
 pub mod linear;
+pub mod neighbour;
 pub mod neural;
+#[cfg(test)]
+mod testing;
 pub mod tree;
+
+pub use columns::{ColumnIndex, Columns};
 
 use std::sync::Arc;
 
@@ -132,12 +141,19 @@ pub trait Predictor: Send + Sync {
     fn save(&self) -> TensorMap;
 }
 
-/// An untrained learner of the configured family.
-pub fn build(config: &ModelConfig, shape: &Shape) -> Box<dyn Learner> {
+/// An untrained learner of the configured family. `columns` has the names of the shape's columns.
+pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
     match config.learner {
         LearnerKind::Linear => {
             Box::new(linear::LinearLearner::new(&config.linear, config.categories_max, shape))
         }
+        LearnerKind::Ftrl => Box::new(ftrl::FtrlLearner::new(&config.ftrl, shape, columns)),
+        LearnerKind::Knn => Box::new(neighbour::KnnLearner::new(&config.knn, shape)),
+        LearnerKind::NaiveBayes => {
+            Box::new(bayes::NaiveBayesLearner::new(&config.naive_bayes, config.categories_max, shape))
+        }
+        LearnerKind::Majority | LearnerKind::Mean => Box::new(baseline::CommonLearner::new(shape.objective)),
+        LearnerKind::NoChange => Box::new(baseline::NoChangeLearner::new(shape.objective)),
         LearnerKind::Mlp => {
             Box::new(neural::MlpLearner::new(&config.mlp, config.seed, config.categories_max, shape))
         }
@@ -151,10 +167,20 @@ pub fn build(config: &ModelConfig, shape: &Shape) -> Box<dyn Learner> {
 pub fn load_predictor(
     config: &ModelConfig,
     shape: &Shape,
+    columns: &Columns,
     state: &TensorMap,
 ) -> Result<Arc<dyn Predictor>, StateError> {
     Ok(match config.learner {
         LearnerKind::Linear => Arc::new(linear::LinearPredictor::load(shape, state)?),
+        LearnerKind::Ftrl => Arc::new(ftrl::FtrlPredictor::load(&config.ftrl, shape, columns, state)?),
+        LearnerKind::Knn => Arc::new(neighbour::KnnPredictor::load(&config.knn, shape, state)?),
+        LearnerKind::NaiveBayes => {
+            Arc::new(bayes::NaiveBayesPredictor::load(config.categories_max, shape, state)?)
+        }
+        LearnerKind::Majority | LearnerKind::Mean => {
+            Arc::new(baseline::Common::load(shape.objective, state)?)
+        }
+        LearnerKind::NoChange => Arc::new(baseline::NoChange::load(shape.objective, state)?),
         LearnerKind::Mlp => Arc::new(neural::MlpPredictor::load(shape, state)?),
         LearnerKind::HoeffdingTree => Arc::new(tree::HoeffdingTreePredictor::load(shape, state)?),
         LearnerKind::HoeffdingAdaptiveTree => Arc::new(tree::HoeffdingAdaptivePredictor::load(shape, state)?),

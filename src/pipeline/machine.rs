@@ -63,7 +63,7 @@ impl Machine {
         let shape = setup.shape()?;
         let config = &setup.config;
         let outputs = shape.objective.outputs();
-        let mut learner = learn::build(&config.model, &shape);
+        let mut learner = learn::build(&config.model, &shape, &setup.columns());
         let classes = Classes::new(&config.schema);
         let revision = Arc::new(Revision {
             number: 0,
@@ -412,7 +412,12 @@ impl Machine {
         let model = state.under("model");
         machine.learner.load(&model.under("learner"))?;
         machine.classes.load(&model.under("classes"))?;
-        let predictor = learn::load_predictor(&config.model, &machine.shape, &model.under("predictor"))?;
+        let predictor = learn::load_predictor(
+            &config.model,
+            &machine.shape,
+            &machine.setup.columns(),
+            &model.under("predictor"),
+        )?;
         let about = state.u64s("revision")?;
         let [number, version, epoch, published_ms, classes] = about[..] else {
             return Err(StateError::Missing { path: "revision".into() }.into());

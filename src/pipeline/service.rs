@@ -189,7 +189,7 @@ struct ModelInfo {
 
 impl ModelInfo {
     fn of(running: &Running) -> Self {
-        let learner = running.learner.section();
+        let learner = running.learner.name();
         Self { pipeline: running.pipeline.name().clone(), learner, serving: running.serving.clone() }
     }
 

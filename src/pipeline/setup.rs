@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::PipelineConfig;
-use crate::learn::{Objective, Shape};
+use crate::config::{ColumnKind, PipelineConfig};
+use crate::learn::{Columns, Objective, Shape};
 use crate::schema::{EventDecoder, SchemaError};
 use crate::stream::TopicSpec;
 
@@ -42,6 +42,15 @@ impl Setup {
             _ => Objective::Classify { classes: self.config.schema.outputs() },
         };
         Ok(Shape { numeric: decoder.numeric_width(), categorical: decoder.categorical_width(), objective })
+    }
+
+    /// The names of the columns of [`Setup::shape`].
+    pub fn columns(&self) -> Columns {
+        let of = |kind: ColumnKind| {
+            let features = self.config.schema.features.iter().filter(|(_, other)| **other == kind);
+            features.map(|(name, _)| name.clone()).collect()
+        };
+        Columns { numeric: of(ColumnKind::Numeric), categorical: of(ColumnKind::Categorical) }
     }
 
     /// The topics that are read: events first where there are labels too.

@@ -68,6 +68,7 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         classes(name, pipeline, &mut report);
         learner(name, pipeline, &mut report);
         join(name, pipeline, &mut report);
+        model(name, pipeline, &mut report);
         quality(name, pipeline.schema.task, &pipeline.monitor.quality, &mut report);
         if pipeline.checkpoint.every_examples.or(pipeline.checkpoint.every_ms).is_none() {
             let path = ["pipeline", name, "checkpoint", "every_ms"];
@@ -241,6 +242,39 @@ fn join(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
     if join.on_timeout == OnTimeout::Negative && pipeline.schema.task == Task::Multiclass {
         let path = ["pipeline", name, "join", "on_timeout"];
         report.fault(&path, "no class of \"multiclass\" is the negative one", "\"drop\", or another task");
+    }
+}
+
+/// A learner that cannot do the task, and crosses of features that there are not.
+fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
+    let (schema, model) = (&pipeline.schema, &pipeline.model);
+    let wrong = match (model.learner, schema.task) {
+        (LearnerKind::Majority, Task::Regression) => Some(("no classes to count in a regression", "mean")),
+        (LearnerKind::NaiveBayes, Task::Regression) => {
+            Some(("no classes to tell apart in a regression", "linear"))
+        }
+        (LearnerKind::Mean, Task::Binary | Task::Multiclass) => {
+            Some(("no values to take the mean of in a classification", "majority"))
+        }
+        _ => None,
+    };
+    if let Some((problem, instead)) = wrong {
+        report.fault(
+            &["pipeline", name, "model", "learner"],
+            problem,
+            format!("another learner, such as {instead:?}"),
+        );
+    }
+    let is_feature = |feature: &str| schema.features.contains_key(feature);
+    for pair in &model.ftrl.crosses {
+        if !pair.match_indices('*').any(|(at, _)| is_feature(&pair[..at]) && is_feature(&pair[at + 1..])) {
+            let path = ["pipeline", name, "model", "ftrl", "crosses"];
+            report.fault(
+                &path,
+                format!("{pair:?} names no two features"),
+                "\"first*second\", both in schema.features",
+            );
+        }
     }
 }
 

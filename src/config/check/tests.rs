@@ -85,6 +85,30 @@ fn classes_fit_the_task() {
 }
 
 #[test]
+fn a_learner_fits_the_task() {
+    let learner = |name: &str| format!("[pipeline.x.model]\nlearner = {name:?}\n");
+    let regression =
+        fixture().replace("classes = [\"0\", \"1\"]\n", "").replace("\"binary\"", "\"regression\"");
+    for name in ["majority", "naive_bayes"] {
+        says(one(&(regression.clone() + &learner(name))), &["model.learner", "in a regression"]);
+        assert_eq!(faults(&(fixture() + &learner(name))), []);
+    }
+    says(one(&(fixture() + &learner("mean"))), &["model.learner", "such as \"majority\""]);
+    for name in ["mean", "no_change", "knn", "ftrl"] {
+        assert_eq!(faults(&(regression.clone() + &learner(name))), []);
+    }
+}
+
+#[test]
+fn crosses_are_of_features_that_there_are() {
+    let crosses = |pairs: &str| format!("[pipeline.x.model.ftrl]\ncrosses = [{pairs}]\n");
+    assert_eq!(faults(&(fixture() + &crosses("\"a*b.c\", \"b.c*b.c\""))), []);
+    for wrong in ["\"a\"", "\"a*b\"", "\"a b.c\""] {
+        says(one(&(fixture() + &crosses(wrong))), &["model.ftrl.crosses", "names no two features"]);
+    }
+}
+
+#[test]
 fn a_feature_is_neither_the_id_nor_the_label_nor_the_weight() {
     says(changed("id = \"id\"", "id = \"a\""), &["schema.features.a = \"numeric\"", "also events.id"]);
     says(changed("id = \"id\"", "id = \"/a\""), &["also events.id"]);

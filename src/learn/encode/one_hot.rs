@@ -51,6 +51,11 @@ impl OneHot {
         self.columns.len() * (FIXED + self.categories_max)
     }
 
+    /// Categories that have a place of their own in a column.
+    pub fn claimed(&self, column: usize) -> usize {
+        self.columns[column].len()
+    }
+
     /// The place of a category, by its hash, in a column.
     #[inline]
     pub fn place(&self, column: usize, category: u64) -> usize {

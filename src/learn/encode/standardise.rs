@@ -174,6 +174,16 @@ impl Scaling {
         self.columns
     }
 
+    /// The mean of each column.
+    pub fn shifts(&self) -> &[f32] {
+        &self.shift[..self.columns]
+    }
+
+    /// One over the standard deviation of each column; 0 for a constant one.
+    pub fn scales(&self) -> &[f32] {
+        &self.scale[..self.columns]
+    }
+
     pub fn is_finite(&self) -> bool {
         self.shift.iter().chain(&self.scale).all(|number| number.is_finite())
     }
@@ -205,6 +215,15 @@ impl Scaling {
         let (shift, scale) = (f64::from(self.shift[column]), f64::from(self.scale[column]));
         let value = if scale > 0.0 { shift + f64::from(z) / scale } else { shift };
         value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+    }
+
+    /// The value, or where it is beyond [`BOUND`] deviations from the mean, that border; the mean for a constant column.
+    #[inline]
+    pub fn within(&self, column: usize, value: f32) -> f32 {
+        let mut z = [0.0];
+        let at = column..column + 1;
+        standardise(&[value], &self.shift[at.clone()], &self.scale[at], &mut z);
+        if z[0].abs() < BOUND && self.scale[column] > 0.0 { value } else { self.restore(column, z[0]) }
     }
 
     /// `shift` and `scale`, one number a column.

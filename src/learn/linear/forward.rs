@@ -17,7 +17,7 @@ pub(super) fn stride(numeric: usize) -> usize {
 
 /// The sum of products, in an order that depends on the length only.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(in crate::learn) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, _) = a.as_chunks::<LANES>();
     let (b, _) = b.as_chunks::<LANES>();
     let mut sums = [0.0; LANES];

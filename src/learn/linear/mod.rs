@@ -5,14 +5,14 @@
 //! (`step`), and the weights move (`weights`, with `memory` and `rates` where rates adapt).
 
 mod chunks;
-mod forward;
+pub(super) mod forward;
 mod learner;
 mod memory;
 mod predictor;
 mod rates;
-mod response;
+pub(super) mod response;
 mod saved;
-mod step;
+pub(super) mod step;
 mod weights;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) fn scores(objective: Objective) -> usize {
 
 /// `[1 - p, p]` of the logistic function; neither is the difference of the other from one.
 #[inline]
-pub(super) fn logistic(score: f32, out: &mut [f32]) {
+pub(in crate::learn) fn logistic(score: f32, out: &mut [f32]) {
     let odds = exp(-score);
     let inverse = 1.0 / (1.0 + odds);
     out[0] = odds * inverse;
@@ -21,7 +21,7 @@ pub(super) fn logistic(score: f32, out: &mut [f32]) {
 
 /// Turns scores into probabilities in place.
 #[inline]
-pub(super) fn softmax(scores: &mut [f32]) {
+pub(in crate::learn) fn softmax(scores: &mut [f32]) {
     let highest = scores.iter().fold(f32::MIN, |a, b| if *b > a { *b } else { a });
     for score in &mut *scores {
         *score = exp(*score - highest);
@@ -34,7 +34,7 @@ pub(super) fn softmax(scores: &mut [f32]) {
 
 /// The value for a score, in the unit of the target.
 #[inline]
-pub(super) fn value(score: f32, target: &Scaling) -> f32 {
+pub(in crate::learn) fn value(score: f32, target: &Scaling) -> f32 {
     target.restore(0, score)
 }
 

@@ -27,7 +27,7 @@ const PULL_MAX: f32 = 1e7;
 /// left side is convex, so that every iterate is an upper bound), to within 3 %, where a few times the wanted change
 /// would do.
 #[inline]
-pub(super) fn logistic(likely: f32, unlikely: f32, curve: f32, importance: f32) -> f32 {
+pub(in crate::learn) fn logistic(likely: f32, unlikely: f32, curve: f32, importance: f32) -> f32 {
     let pull = (curve * importance).min(PULL_MAX);
     let plain = pull * unlikely;
     // All over `1 + odds`: x + likely * (x^2 / 2 + x^3 / 6 + ...) = plain. The root up to x^2 is an upper bound.
@@ -49,7 +49,7 @@ pub(super) fn logistic(likely: f32, unlikely: f32, curve: f32, importance: f32) 
 
 /// The length of a step on the squared error: `residual` times the share of it that the step takes away, over `curve`.
 #[inline]
-pub(super) fn squared(residual: f32, curve: f32, importance: f32) -> f32 {
+pub(in crate::learn) fn squared(residual: f32, curve: f32, importance: f32) -> f32 {
     let pull = curve * importance;
     if pull < SMALL {
         return importance * residual;

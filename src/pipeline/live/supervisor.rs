@@ -590,9 +590,13 @@ pub fn serve_last_version(setup: &Setup, places: &Places, serving: &Serving) -> 
         return Ok(());
     }
     let shape = setup.shape()?;
-    let predictor =
-        crate::learn::load_predictor(&setup.config.model, &shape, &stored.tensors.under("predictor"))
-            .map_err(MachineError::State)?;
+    let predictor = crate::learn::load_predictor(
+        &setup.config.model,
+        &shape,
+        &setup.columns(),
+        &stored.tensors.under("predictor"),
+    )
+    .map_err(MachineError::State)?;
     serving.set_stale(true);
     serving.swap(Arc::new(crate::registry::Revision {
         number: stored.manifest.revision,

@@ -1,0 +1,53 @@
+/// Names of the feature columns, by kind, in the order in which [`Rows`](crate::schema::Rows) has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Columns {
+    pub numeric: Vec<String>,
+    pub categorical: Vec<String>,
+}
+
+/// A column, by its kind and its index there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnIndex {
+    Numeric(usize),
+    Categorical(usize),
+}
+
+impl Columns {
+    /// Columns that nobody named: `numeric0`, `categorical0` and so on.
+    pub fn numbered(numeric: usize, categorical: usize) -> Self {
+        let names =
+            |kind: &str, count| (0..count).map(|index: usize| format!("{kind}{index}")).collect::<Vec<_>>();
+        Self { numeric: names("numeric", numeric), categorical: names("categorical", categorical) }
+    }
+
+    /// The column of a name.
+    pub fn find(&self, name: &str) -> Option<ColumnIndex> {
+        let among = |names: &[String]| names.iter().position(|other| other == name);
+        among(&self.numeric)
+            .map(ColumnIndex::Numeric)
+            .or_else(|| among(&self.categorical).map(ColumnIndex::Categorical))
+    }
+
+    /// The pair that `"first*second"` names; names may have stars of their own.
+    pub fn find_pair(&self, pair: &str) -> Option<(ColumnIndex, ColumnIndex)> {
+        pair.match_indices('*')
+            .find_map(|(at, _)| Some((self.find(&pair[..at])?, self.find(&pair[at + 1..])?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_found_by_its_names_even_with_stars_in_them() {
+        let columns = Columns {
+            numeric: vec!["price".into(), "a*b".into()],
+            categorical: vec!["shop".into(), "b".into()],
+        };
+        let pair = |text| columns.find_pair(text);
+        assert_eq!(pair("shop*price"), Some((ColumnIndex::Categorical(0), ColumnIndex::Numeric(0))));
+        assert_eq!(pair("a*b*b"), Some((ColumnIndex::Numeric(1), ColumnIndex::Categorical(1))));
+        assert_eq!((pair("shop"), pair("shop*none"), pair("*shop")), (None, None, None));
+    }
+}

@@ -1,0 +1,98 @@
+use super::saved;
+use super::scan::{Nearest, Query};
+use super::vote::vote;
+use super::window::Window;
+use crate::config::KnnConfig;
+use crate::learn::encode::{Scaling, read_under};
+use crate::learn::{Objective, Predictions, Predictor, Shape};
+use crate::schema::Rows;
+use crate::state::{StateError, TensorMap};
+
+/// Columns of rows that are worked on on the stack.
+const STACK: usize = 64;
+
+/// What serving needs of a window of rows: the rows.
+#[derive(Debug, Clone)]
+pub struct KnnPredictor {
+    pub(super) config: KnnConfig,
+    pub(super) objective: Objective,
+    pub(super) scaling: Scaling,
+    pub(super) window: Window,
+}
+
+impl KnnPredictor {
+    /// What [`Predictor::save`] wrote of a model of this configuration and shape.
+    pub fn load(config: &KnnConfig, shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
+        Ok(Self {
+            config: config.clone(),
+            objective: shape.objective,
+            scaling: read_under(state, "numeric", |state| Scaling::load(shape.numeric, state))?,
+            window: saved::window(config.window, shape, state)?,
+        })
+    }
+}
+
+impl Predictor for KnnPredictor {
+    fn predict(&self, rows: &Rows, out: &mut Predictions) {
+        predict(&self.config, self.objective, &self.scaling, &self.window, rows, out);
+    }
+
+    fn is_finite(&self) -> bool {
+        // Only finite rows come in.
+        self.scaling.is_finite()
+    }
+
+    fn save(&self) -> TensorMap {
+        let mut map = TensorMap::new();
+        map.nest("numeric", self.scaling.save());
+        saved::put_window(&mut map, &self.window);
+        map
+    }
+}
+
+/// The forward pass, shared by learner and predictor so that they agree to the bit.
+pub(super) fn predict(
+    config: &KnnConfig,
+    objective: Objective,
+    scaling: &Scaling,
+    window: &Window,
+    rows: &Rows,
+    out: &mut Predictions,
+) {
+    out.reset(objective.outputs(), rows.len());
+    let (mut numbers, mut codes) = ([0.0; STACK], [0; STACK]);
+    let (mut more_numbers, mut more_codes) = (Vec::new(), Vec::new());
+    let numbers = room(&mut numbers, &mut more_numbers, rows.numeric_width());
+    let codes = room(&mut codes, &mut more_codes, rows.categorical_width());
+    for row in 0..rows.len() {
+        fill(scaling, rows.numeric_row(row), numbers);
+        encode(rows.categorical_row(row), codes);
+        let query = Query { numbers, scales: scaling.scales(), codes, mismatch: config.mismatch };
+        let nearest = Nearest::of(window, &query, config.k);
+        vote(window, &nearest, config.vote, objective, out.row_mut(row));
+    }
+}
+
+fn room<'a, T: Copy + Default>(few: &'a mut [T], many: &'a mut Vec<T>, len: usize) -> &'a mut [T] {
+    if len <= few.len() {
+        return &mut few[..len];
+    }
+    many.resize(len, T::default());
+    many
+}
+
+/// A row with the mean in place of missing values.
+#[inline]
+pub(super) fn fill(scaling: &Scaling, numeric: &[f32], out: &mut [f32]) {
+    for ((out, value), mean) in out.iter_mut().zip(numeric).zip(scaling.shifts()) {
+        *out = if value.is_nan() { *mean } else { *value };
+    }
+}
+
+/// Categories by half of their hash: of a window's few, two are the same once in a million windows.
+#[inline]
+pub(super) fn encode(categorical: &[u64], out: &mut [u32]) {
+    for (out, category) in out.iter_mut().zip(categorical) {
+        *out = (category ^ (category >> 32)) as u32;
+    }
+}
