@@ -67,6 +67,25 @@ pub enum LearnerKind {
 }
 
 impl LearnerKind {
+    pub const ALL: [Self; 11] = [
+        Self::Linear,
+        Self::Ftrl,
+        Self::Knn,
+        Self::NaiveBayes,
+        Self::Majority,
+        Self::NoChange,
+        Self::Mean,
+        Self::Mlp,
+        Self::HoeffdingTree,
+        Self::HoeffdingAdaptiveTree,
+        Self::Arf,
+    ];
+
+    /// The learner of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its name in a configuration.
     pub fn name(self) -> &'static str {
         match self {
@@ -396,4 +415,18 @@ impl Default for ForestConfig {
 fn shortest<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     let shortest: f64 = value.to_string().parse().expect("a printed float parses");
     serializer.serialize_f64(shortest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_learner_has_the_name_that_a_configuration_gives_it() {
+        for kind in LearnerKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            assert_eq!(LearnerKind::named(kind.name()), Some(kind));
+        }
+        assert_eq!(LearnerKind::named("oracle"), None);
+    }
 }

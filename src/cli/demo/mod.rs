@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::builder::PossibleValuesParser;
 use tidewheel_loadgen::replay::{Progress, Replay, ReplayReport};
 use tidewheel_loadgen::streams::{Source, Stream};
 
 use super::exit::Failure;
 use super::telemetry;
-use crate::config::Config;
+use crate::config::{Config, LearnerKind};
 use crate::pipeline::{Options, Running, Service, Setup};
 use crate::stream::EmbeddedBroker;
 
@@ -23,6 +24,20 @@ use crate::stream::EmbeddedBroker;
 const PACED_SECONDS: f64 = 20.0;
 /// How long the service may take to catch up with the end of the stream.
 const SETTLE: Duration = Duration::from_secs(60);
+
+/// The learners that can tell classes apart.
+const CLASSIFIERS: [LearnerKind; 10] = [
+    LearnerKind::Linear,
+    LearnerKind::Ftrl,
+    LearnerKind::Mlp,
+    LearnerKind::HoeffdingTree,
+    LearnerKind::HoeffdingAdaptiveTree,
+    LearnerKind::Arf,
+    LearnerKind::Knn,
+    LearnerKind::NaiveBayes,
+    LearnerKind::Majority,
+    LearnerKind::NoChange,
+];
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,7 +51,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Family of the learner, in place of the configured one
-    #[arg(long, value_parser = ["linear", "mlp"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(CLASSIFIERS.map(LearnerKind::name)))]
     learner: Option<String>,
     /// Data folder; it must not hold an earlier demo. Default: a temporary one
     #[arg(long, value_name = "DIR")]
@@ -90,17 +105,15 @@ fn configure(args: &Args, data: PathBuf) -> Result<Config, Failure> {
     }
     let text = if args.stream == "elec2" { ELEC2 } else { SEA_ABRUPT };
     // The log would tear the progress line.
-    let mut settings = vec![("TIDEWHEEL_LOG__LEVEL".to_owned(), "warn,rdkafka=off".to_owned())];
+    let mut settings =
+        vec![("TIDEWHEEL_LOG__LEVEL".to_owned(), "error,rdkafka=off,librdkafka=off".to_owned())];
     settings.extend(super::environment());
     let mut config = Config::parse(text, settings)?;
     config.data.dir = data;
     for pipeline in config.pipeline.values_mut() {
         pipeline.model.seed = args.seed;
         if let Some(learner) = &args.learner {
-            pipeline.model.learner = match learner.as_str() {
-                "mlp" => crate::config::LearnerKind::Mlp,
-                _ => crate::config::LearnerKind::Linear,
-            };
+            pipeline.model.learner = LearnerKind::named(learner).expect("clap takes no other name");
         }
     }
     Ok(config)
