@@ -15,3 +15,6 @@ pub mod schema;
 pub mod serve;
 pub mod state;
 pub mod stream;
+
+#[cfg(test)]
+mod testing;

@@ -332,22 +332,10 @@ fn mismatch(path: &str, found: String, expected: String) -> StateError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::SplitMix;
 
     /// Four of 200 streams of 10,000 errors: two with a rate of 0.1 that is 0.3 from 5,000 on, two that stay at 0.1.
     const STREAMS: &str = include_str!("fixtures/adwin_streams.csv");
-
-    /// SplitMix64 (Steele, Lea and Flood, 2014): a few lines in any language, so that golden numbers can be made elsewhere.
-    struct SplitMix(u64);
-
-    impl SplitMix {
-        /// A number in `[0, 1)`, of 53 bits.
-        fn unit(&mut self) -> f64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-        }
-    }
 
     fn streams() -> Vec<Vec<f64>> {
         let bits = |line: &str| -> Vec<f64> {

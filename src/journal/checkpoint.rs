@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{create_folders, sync_folder, write_synced};
 use super::error::JournalError;
-use crate::state::TensorMap;
+use crate::state::{TensorMap, create_folders, sync_folder, write_synced};
 
 /// The whole state after one entry.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,6 @@
 //! `docs/journal.md` describes the format for readers in other languages.
 
 mod checkpoint;
-mod disk;
 mod entry;
 mod error;
 mod file;

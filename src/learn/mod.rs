@@ -18,6 +18,8 @@ pub use columns::{ColumnIndex, Columns};
 
 use std::sync::Arc;
 
+use baseline::Baseline as _;
+
 use crate::config::{LearnerKind, ModelConfig};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
@@ -38,6 +40,17 @@ impl Objective {
             Self::Classify { classes } => classes,
             Self::Regress => 1,
         }
+    }
+
+    /// The importance with which an example is learned, at most 1e6: by then every step has long found its end. None
+    /// where its weight is not above zero, or its target is no class or not finite: then it is only predicted.
+    pub fn importance(self, target: f32, weight: f32) -> Option<f32> {
+        const MAX: f32 = 1e6;
+        let fits = match self {
+            Self::Classify { classes } => target >= 0.0 && (target as usize) < classes,
+            Self::Regress => target.is_finite(),
+        };
+        (fits && weight > 0.0).then(|| weight.min(MAX))
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Columns, Context, Examples, Learner, Objective, Predictions, Shape, 
 use crate::config::ModelConfig;
 use crate::schema::Rows;
 use crate::state::{Dtype, TensorMap};
+pub use crate::testing::SplitMix;
 
 pub const BINARY: Objective = Objective::Classify { classes: 2 };
 const CONTEXT: Context = Context { entry: 1, seed: 1, time_ms: 0 };
@@ -81,27 +82,6 @@ impl Data {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform on [0, 1).
-    pub fn unit(&mut self) -> f32 {
-        (self.bits() >> 40) as f32 / (1_u32 << 24) as f32
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.bits() % end
-    }
-}
-
 /// The first 150 rows of Elec2, as MOA has it.
 pub fn elec2() -> Data {
     let mut data = Data::new(8, 0);
@@ -114,15 +94,15 @@ pub fn elec2() -> Data {
 
 /// Three columns of different units, some values missing, and a column of categories, with targets that depend on all.
 pub fn mixed(objective: Objective, rows: usize) -> Data {
-    let mut random = Random(7);
+    let mut random = SplitMix(7);
     let mut data = Data::new(3, 1);
     for row in 0..rows {
-        let mut numeric = [random.unit() * 1e3 + 5e3, random.unit() * 1e-3, random.unit() - 0.5];
+        let mut numeric = [random.unit_f32() * 1e3 + 5e3, random.unit_f32() * 1e-3, random.unit_f32() - 0.5];
         let category = random.below(5);
         let score =
             (numeric[0] - 5.5e3) / 250.0 - (numeric[1] - 5e-4) * 3e3 + numeric[2] + category as f32 / 2.0
                 - 1.0
-                + (random.unit() - 0.5);
+                + (random.unit_f32() - 0.5);
         let target = match objective {
             Objective::Classify { classes: 2 } => f32::from(score > 0.0),
             Objective::Classify { classes } => {

@@ -284,7 +284,7 @@ impl ClassScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::testing::SplitMix;
+    use crate::testing::SplitMix;
 
     fn near(value: Option<f64>, expected: f64) {
         let value = value.unwrap();

@@ -215,6 +215,4 @@ impl Monitor {
 }
 
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;

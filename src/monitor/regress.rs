@@ -247,7 +247,7 @@ impl RegressScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::testing::SplitMix;
+    use crate::testing::SplitMix;
 
     const NONE: Baseline = Baseline::NONE;
 

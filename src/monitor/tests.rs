@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::testing::SplitMix;
 use super::*;
 use crate::config::{DriftConfig, QualityConfig, QualityMetric};
+use crate::testing::SplitMix;
 
 /// Rows of one entry, owned.
 #[derive(Debug, Clone, Default)]

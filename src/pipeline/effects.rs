@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::cursor::Arrivals;
 use crate::journal::Checkpoint;
 use crate::learn::Predictions;
+use crate::monitor::AlertChange;
 use crate::registry::{Manifest, Revision};
 use crate::schema::{Notices, Rows, Texts};
 use crate::state::TensorMap;
@@ -28,7 +29,9 @@ pub struct Effects {
     pub arrivals: Arrivals,
     /// Where the sources stand after the entry.
     pub positions: Vec<Position>,
-    /// For log and metrics.
+    /// Transitions of alerts, for the log; their records are among the outputs.
+    pub alerts: Vec<AlertChange>,
+    /// For metrics.
     pub counts: EntryCounts,
     /// The model begins anew: what readers know of the old one is worth nothing.
     pub begun_anew: bool,
@@ -47,7 +50,6 @@ pub struct Answers {
 pub struct EntryCounts {
     pub predicted: u64,
     pub learned: u64,
-    pub alerts: u64,
     /// Dead letters by source (`events`, `labels`) and the rule that was broken.
     pub dead_letters: BTreeMap<(&'static str, &'static str), u64>,
     /// What was accepted and put right or noted.

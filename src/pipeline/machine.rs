@@ -16,7 +16,7 @@ use crate::config::{JoinConfig, PipelineConfig};
 use crate::join::{ColdRows, Join, LoadError};
 use crate::journal::{Action, Body, Checkpoint, Entry, Skip};
 use crate::learn::{self, Learner, Predictor, Shape};
-use crate::monitor::{AlertChange, AlertState, Monitor};
+use crate::monitor::{AlertChange, Monitor};
 use crate::registry::{Digests, Manifest, Revision};
 use crate::schema::SchemaError;
 use crate::state::{Digest, StateError, TensorMap};
@@ -270,19 +270,13 @@ impl Machine {
         effects.version = Some(Box::new((manifest, self.save_model())));
     }
 
-    fn write_alerts(&mut self, alerts: Vec<AlertChange>, effects: &mut Effects) {
-        for change in alerts {
-            effects.counts.alerts += 1;
+    fn write_alerts(&self, alerts: Vec<AlertChange>, effects: &mut Effects) {
+        let topic = &self.setup.alerts_topic;
+        for change in &alerts {
             let value = change.value();
-            tell_alert(&self.setup.name, self.cursor.entry, &change);
-            effects.outputs.push(
-                &self.setup.alerts_topic,
-                None,
-                Some(change.key().as_bytes()),
-                value.as_deref(),
-                Vec::new(),
-            );
+            effects.outputs.push(topic, None, Some(change.key().as_bytes()), value.as_deref(), Vec::new());
         }
+        effects.alerts = alerts;
     }
 
     fn checkpoint_when_due(&mut self, effects: &mut Effects) {
@@ -436,16 +430,6 @@ impl Machine {
         machine.accounts.load(&state.under("accounts"))?;
         machine.cursor.load(&state.under("cursor"), &state.under("unlogged"))?;
         Ok(machine)
-    }
-}
-
-/// An alert's change in the log: a fault as a warning, its end as information.
-fn tell_alert(pipeline: &str, entry: u64, change: &AlertChange) {
-    let AlertChange::Put(alert) = change else { return };
-    let (kind, subject, message) = (alert.kind.name(), &alert.subject, &alert.message);
-    match alert.state {
-        AlertState::Firing => tracing::warn!(pipeline, entry, kind, subject, "alert: {message}"),
-        AlertState::Resolved => tracing::info!(pipeline, entry, kind, subject, "alert resolved: {message}"),
     }
 }
 

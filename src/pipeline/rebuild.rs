@@ -1,11 +1,10 @@
 use std::sync::{Arc, Mutex};
 
 use super::effects::Effects;
-use super::live::open_records;
 use super::recover::{RecoverError, Recovery, Sink};
 use super::setup::{Places, Setup};
 use crate::join::{ColdError, ColdRows};
-use crate::journal::Skip;
+use crate::journal::{KafkaRecords, Skip};
 use crate::registry::{Digests, Manifest};
 use crate::stream::Endpoint;
 
@@ -28,7 +27,7 @@ pub fn rebuild(
     let group = format!("tidewheel.{}.rebuild", setup.name);
     let on_gap = setup.config.journal.on_gap;
     let mut sink = Compare { entry: manifest.entry, found: None };
-    recovery.run(&mut |scan| open_records(endpoint, &group, scan, on_gap), &mut sink)?;
+    recovery.run(&mut |scan| Ok(Box::new(KafkaRecords::open(endpoint, &group, scan, on_gap)?)), &mut sink)?;
     sink.found.ok_or_else(|| RecoverError::Short {
         last: manifest.entry - 1,
         what: format!("version {}", manifest.version),

@@ -1,10 +1,10 @@
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, create_folders, sync_folder, write_synced};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -95,16 +95,16 @@ impl VersionStore {
         if aside.exists() {
             fs::remove_dir_all(&aside).map_err(io("remove", &aside))?;
         }
-        fs::create_dir_all(&aside).map_err(io("create", &aside))?;
+        create_folders(&aside).map_err(io("create", &aside))?;
         let tensors = tensors
             .to_safetensors()
             .map_err(|error| RegistryError::Corrupt { path: aside.clone(), message: error.to_string() })?;
         let manifest = serde_json::to_vec_pretty(manifest).expect("a manifest has only string keys");
         write_synced(&aside.join(TENSORS), &tensors).map_err(io("write", &aside))?;
         write_synced(&aside.join(MANIFEST), &manifest).map_err(io("write", &aside))?;
-        sync_dir(&aside).map_err(io("sync", &aside))?;
+        sync_folder(&aside).map_err(io("sync", &aside))?;
         fs::rename(&aside, &place).map_err(io("rename to", &place))?;
-        sync_dir(&self.dir).map_err(io("sync", &self.dir))
+        sync_folder(&self.dir).map_err(io("sync", &self.dir))
     }
 
     /// Numbers of the stored versions, ascending.
@@ -170,14 +170,4 @@ impl VersionStore {
     fn place(&self, version: u64) -> PathBuf {
         self.dir.join(version.to_string())
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }

@@ -1,8 +1,12 @@
-//! State as named tensors: what is saved, loaded and digested, by every part that has a state.
+//! State as named tensors, and the files that hold it.
+//!
+//! Tensors: what is saved, loaded and digested, by every part that has a state.
 //!
 //! A part writes its fields under paths such as `linear/weights`; a [`TensorMap`] keeps them in path order, so that its
 //! digest and its safetensors file never depend on the order of a hash map.
 
+mod disk;
 mod tensors;
 
+pub use disk::{create_folders, sync_folder, write_synced};
 pub use tensors::{Digest, Dtype, StateError, Tensor, TensorMap};

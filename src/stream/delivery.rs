@@ -72,6 +72,8 @@ impl fmt::Display for Refusal {
 pub(super) struct Deliveries {
     outstanding: Vec<AtomicUsize>,
     refused: Mutex<BTreeMap<usize, Vec<Refusal>>>,
+    /// Groups in `refused`: read for every group that is sent.
+    refused_groups: AtomicUsize,
 }
 
 impl Deliveries {
@@ -79,6 +81,7 @@ impl Deliveries {
         Self {
             outstanding: (0..GROUPS_MAX).map(|_| AtomicUsize::new(0)).collect(),
             refused: Mutex::new(BTreeMap::new()),
+            refused_groups: AtomicUsize::new(0),
         }
     }
 
@@ -87,7 +90,9 @@ impl Deliveries {
     }
 
     pub(super) fn refused(&self, group: usize, refusal: Refusal) {
-        self.lock().entry(group % GROUPS_MAX).or_default().push(refusal);
+        let mut refused = self.lock();
+        refused.entry(group % GROUPS_MAX).or_default().push(refusal);
+        self.refused_groups.store(refused.len(), Ordering::Relaxed);
     }
 
     fn reported(&self, tag: Tag, result: &DeliveryResult<'_>) {
@@ -105,13 +110,16 @@ impl Deliveries {
         if waiting > 0 {
             return Delivery::Waiting(waiting);
         }
-        match self.lock().remove(&(group % GROUPS_MAX)) {
-            Some(mut refused) => {
-                refused.sort_by_key(|refusal| refusal.place);
-                Delivery::Failed(refused)
-            }
-            None => Delivery::Done,
-        }
+        let mut all = self.lock();
+        let Some(mut refused) = all.remove(&(group % GROUPS_MAX)) else { return Delivery::Done };
+        self.refused_groups.store(all.len(), Ordering::Relaxed);
+        refused.sort_by_key(|refusal| refusal.place);
+        Delivery::Failed(refused)
+    }
+
+    /// Whether there are refusals that nobody was told yet.
+    pub(super) fn any_refused(&self) -> bool {
+        self.refused_groups.load(Ordering::Relaxed) > 0
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<Refusal>>> {

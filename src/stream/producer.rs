@@ -102,6 +102,11 @@ impl OutputProducer {
         self.producer.poll(Timeout::After(timeout));
     }
 
+    /// Whether a record was refused of which [`Self::delivery`] has not told yet: what comes after it had better wait.
+    pub fn any_refused(&self) -> bool {
+        self.deliveries.any_refused()
+    }
+
     /// What became of a group whose records were all sent. Its refusals are told once: after that the group's number
     /// stands for the records that are sent next.
     pub fn delivery(&self, group: usize) -> Delivery {

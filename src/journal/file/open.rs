@@ -8,9 +8,9 @@ use super::clock::EntryClock;
 use super::tail::Tail;
 use super::{FileJournal, OnFailure, OnProgress, Release, Scan, Shared, Writer, out, sync};
 use crate::config::JournalConfig;
-use crate::journal::disk::create_folders;
 use crate::journal::error::JournalError;
 use crate::journal::segment::{SegmentReader, segments};
+use crate::state::create_folders;
 use crate::stream::OutputProducer;
 
 /// What a journal in files is opened with.

@@ -98,10 +98,13 @@ impl Out<'_> {
         self.on_way.len() > before
     }
 
-    /// Queues records until the producer's queue is full.
+    /// Queues records until the producer's queue is full, or one was refused: nothing may leave behind that one.
     fn send(&mut self) -> bool {
         let mut progressed = false;
         for place in 0..self.on_way.len() {
+            if self.producer.any_refused() {
+                break;
+            }
             let group = &mut self.on_way[place];
             if group.sent == group.outputs.len() {
                 continue;

@@ -2,10 +2,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::journal::disk::sync_folder;
 use crate::journal::error::JournalError;
 use crate::journal::frame::highest_mark;
 use crate::journal::segment::segment_path;
+use crate::state::sync_folder;
 
 /// The segment that is written. It ends with a whole frame, or is cut back to one before anything is added.
 pub(super) struct Tail {

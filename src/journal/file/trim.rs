@@ -2,9 +2,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::journal::disk::sync_folder;
 use crate::journal::error::JournalError;
 use crate::journal::segment::segments;
+use crate::state::sync_folder;
 
 /// Removes the segments whose entries are all before `before`, never the last one; returns the bytes freed.
 pub(super) fn trim(dir: &Path, before: u64) -> Result<u64, JournalError> {

@@ -29,7 +29,7 @@ fn an_output_that_is_refused_once_is_sent_again_and_later_ones_after_it() {
 }
 
 #[test]
-fn an_output_that_is_too_large_ends_in_a_failure_that_names_it_and_nothing_after_it_is_acknowledged() {
+fn an_output_that_is_too_large_ends_in_a_failure_that_names_it_and_nothing_after_it_leaves() {
     // Given an output that the producer will never take, between two that it takes,
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start();
@@ -49,12 +49,13 @@ fn an_output_that_is_too_large_ends_in_a_failure_that_names_it_and_nothing_after
         assert!(failures[0].contains(word), "no {word} in {}", failures[0]);
     }
 
-    // nothing is lost in silence, what comes behind it is sent again from there, and closing does not wait.
+    // nothing is lost in silence, nothing goes on behind it, and closing does not wait.
     assert!(matches!(journal.append(Body::Tick), Err(JournalError::Closed)));
     let start = Instant::now();
     assert_eq!(journal.close(start + Duration::from_secs(20)).acknowledged, 1);
     assert!(start.elapsed() < Duration::from_secs(5));
     drop(journal);
+    assert_eq!(broker.values(2), ["1"]);
     let (_, scan) = Owner { endpoint: broker.endpoint(), ..Owner::of(dir.path()) }.open().unwrap();
     assert_eq!((scan.last, scan.mark), (3, 1), "the next start sends from there");
 }

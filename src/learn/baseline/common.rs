@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
-use super::{IMPORTANCE_MAX, is_learnable};
+use super::learner::Baseline;
 use crate::learn::encode::refuse;
-use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor};
+use crate::learn::{Objective, Predictions, Predictor};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
@@ -20,13 +18,12 @@ pub struct Common {
     mean: f64,
 }
 
-impl Common {
+impl Baseline for Common {
     fn new(objective: Objective) -> Self {
         Self { objective, totals: vec![0.0; objective.outputs()], mean: 0.0 }
     }
 
-    /// What [`Predictor::save`] or [`Learner::save`] wrote.
-    pub fn load(objective: Objective, state: &TensorMap) -> Result<Self, StateError> {
+    fn load(objective: Objective, state: &TensorMap) -> Result<Self, StateError> {
         let (totals, mean) = (state.f64s("totals")?, state.f64_one("mean")?);
         if totals.len() != objective.outputs() {
             let found = format_args!("{} numbers", totals.len());
@@ -41,6 +38,10 @@ impl Common {
         Ok(Self { objective, totals, mean })
     }
 
+    fn objective(&self) -> Objective {
+        self.objective
+    }
+
     fn predict_one(&self, out: &mut [f32]) {
         match self.objective {
             Objective::Classify { classes } => {
@@ -53,8 +54,8 @@ impl Common {
         }
     }
 
-    fn learn_one(&mut self, target: f32, weight: f32) {
-        let weight = f64::from(weight.min(IMPORTANCE_MAX));
+    fn learn_one(&mut self, target: f32, importance: f32) {
+        let weight = f64::from(importance);
         match self.objective {
             Objective::Classify { .. } => self.totals[target as usize] += weight,
             Objective::Regress => {
@@ -80,46 +81,5 @@ impl Predictor for Common {
         map.put_f64("totals", &self.totals);
         map.put_f64_one("mean", self.mean);
         map
-    }
-}
-
-/// The learner of [`Common`].
-#[derive(Debug, Clone)]
-pub struct CommonLearner(Common);
-
-impl CommonLearner {
-    /// A learner that has seen no label.
-    pub fn new(objective: Objective) -> Self {
-        Self(Common::new(objective))
-    }
-}
-
-impl Learner for CommonLearner {
-    fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        self.0.predict(rows, out);
-    }
-
-    fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
-        let Examples { rows, targets, weights } = examples;
-        out.reset(self.0.objective.outputs(), rows.len());
-        for (row, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            self.0.predict_one(out.row_mut(row));
-            if is_learnable(self.0.objective, *target, *weight) {
-                self.0.learn_one(*target, *weight);
-            }
-        }
-    }
-
-    fn publish(&mut self) -> Arc<dyn Predictor> {
-        Arc::new(self.0.clone())
-    }
-
-    fn save(&self) -> TensorMap {
-        self.0.save()
-    }
-
-    fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        self.0 = Common::load(self.0.objective, state)?;
-        Ok(())
     }
 }

@@ -2,24 +2,18 @@
 //! that their labels are as late as everyone's.
 
 mod common;
+mod learner;
 mod no_change;
 
 #[cfg(test)]
 mod tests;
 
-pub use common::{Common, CommonLearner};
-pub use no_change::{NoChange, NoChangeLearner};
+pub use common::Common;
+pub use learner::{Baseline, BaselineLearner};
+pub use no_change::NoChange;
 
-use super::Objective;
+/// The learner of [`Common`].
+pub type CommonLearner = BaselineLearner<Common>;
 
-/// A heavier example counts as one of this importance.
-const IMPORTANCE_MAX: f32 = 1e6;
-
-/// Whether an example is learned: its weight is above zero and its target is a class, or finite.
-fn is_learnable(objective: Objective, target: f32, weight: f32) -> bool {
-    weight > 0.0
-        && match objective {
-            Objective::Classify { classes } => target >= 0.0 && (target as usize) < classes,
-            Objective::Regress => target.is_finite(),
-        }
-}
+/// The learner of [`NoChange`].
+pub type NoChangeLearner = BaselineLearner<NoChange>;

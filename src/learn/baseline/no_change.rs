@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
-use super::is_learnable;
+use super::learner::Baseline;
 use crate::learn::encode::refuse;
-use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor};
+use crate::learn::{Objective, Predictions, Predictor};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
@@ -24,13 +22,12 @@ pub struct NoChange {
     kept: u64,
 }
 
-impl NoChange {
+impl Baseline for NoChange {
     fn new(objective: Objective) -> Self {
         Self { objective, last: f32::NAN, followed: 0, kept: 0 }
     }
 
-    /// What [`Predictor::save`] or [`Learner::save`] wrote.
-    pub fn load(objective: Objective, state: &TensorMap) -> Result<Self, StateError> {
+    fn load(objective: Objective, state: &TensorMap) -> Result<Self, StateError> {
         let last = state.f32s("last")?;
         let [followed, kept] = state.u64s("followed")?[..] else {
             return Err(refuse("followed", "not 2 numbers", "2 numbers"));
@@ -44,10 +41,14 @@ impl NoChange {
         }
         let last = match last[..] {
             [] => f32::NAN,
-            [last] if is_learnable(objective, last, 1.0) => last,
+            [last] if objective.importance(last, 1.0).is_some() => last,
             _ => return Err(refuse("last", format_args!("{last:?}"), "one label of the task, or none")),
         };
         Ok(Self { objective, last, followed, kept })
+    }
+
+    fn objective(&self) -> Objective {
+        self.objective
     }
 
     fn predict_one(&self, out: &mut [f32]) {
@@ -66,7 +67,7 @@ impl NoChange {
         out[self.last as usize] = share as f32;
     }
 
-    fn learn_one(&mut self, target: f32) {
+    fn learn_one(&mut self, target: f32, _importance: f32) {
         if !self.last.is_nan() {
             self.followed += 1;
             self.kept += u64::from(self.last == target);
@@ -90,46 +91,5 @@ impl Predictor for NoChange {
         map.put_f32("last", if self.last.is_nan() { &[] } else { std::slice::from_ref(&self.last) });
         map.put_u64("followed", &[self.followed, self.kept]);
         map
-    }
-}
-
-/// The learner of [`NoChange`].
-#[derive(Debug, Clone)]
-pub struct NoChangeLearner(NoChange);
-
-impl NoChangeLearner {
-    /// A learner that has seen no label.
-    pub fn new(objective: Objective) -> Self {
-        Self(NoChange::new(objective))
-    }
-}
-
-impl Learner for NoChangeLearner {
-    fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        self.0.predict(rows, out);
-    }
-
-    fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
-        let Examples { rows, targets, weights } = examples;
-        out.reset(self.0.objective.outputs(), rows.len());
-        for (row, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            self.0.predict_one(out.row_mut(row));
-            if is_learnable(self.0.objective, *target, *weight) {
-                self.0.learn_one(*target);
-            }
-        }
-    }
-
-    fn publish(&mut self) -> Arc<dyn Predictor> {
-        Arc::new(self.0.clone())
-    }
-
-    fn save(&self) -> TensorMap {
-        self.0.save()
-    }
-
-    fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        self.0 = NoChange::load(self.0.objective, state)?;
-        Ok(())
     }
 }

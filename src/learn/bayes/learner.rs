@@ -7,12 +7,9 @@ use super::posterior::Posterior;
 use super::predictor::NaiveBayesPredictor;
 use crate::config::NaiveBayesConfig;
 use crate::learn::encode::{Standardiser, read_under};
-use crate::learn::{Context, Examples, Learner, Predictions, Predictor, Shape};
+use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
-
-/// A heavier example counts as one of this importance.
-const IMPORTANCE_MAX: f32 = 1e6;
 
 /// Naive Bayes (John and Langley, 1995, "Estimating continuous distributions in Bayesian classifiers"): numbers are
 /// normal, categories counted, given the class; missing values say nothing. Bounded by classes, columns and
@@ -75,14 +72,14 @@ impl Learner for NaiveBayesLearner {
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Examples { rows, targets, weights } = examples;
-        out.reset(self.seen.len(), rows.len());
+        let objective = Objective::Classify { classes: self.seen.len() };
+        out.reset(objective.outputs(), rows.len());
         let mut scores = std::mem::take(&mut self.scores);
         for (row, (target, weight)) in targets.iter().zip(weights).enumerate() {
             let (numeric, categorical) = (rows.numeric_row(row), rows.categorical_row(row));
             self.posterior().respond(numeric, categorical, &mut scores, out.row_mut(row));
-            if *weight > 0.0 && *target >= 0.0 && (*target as usize) < self.seen.len() {
-                let weight = f64::from(weight.min(IMPORTANCE_MAX));
-                self.learn_one(numeric, categorical, *target as usize, weight);
+            if let Some(importance) = objective.importance(*target, *weight) {
+                self.learn_one(numeric, categorical, *target as usize, importance.into());
             }
         }
         self.scores = scores;

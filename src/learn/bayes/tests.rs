@@ -1,6 +1,6 @@
 use crate::config::{LearnerKind, ModelConfig, NaiveBayesConfig};
 use crate::learn::Objective;
-use crate::learn::testing::{BINARY, Data, Random, contract};
+use crate::learn::testing::{BINARY, Data, SplitMix, contract};
 
 fn model(examples_max: u64, categories_max: usize) -> ModelConfig {
     ModelConfig {
@@ -12,8 +12,8 @@ fn model(examples_max: u64, categories_max: usize) -> ModelConfig {
 }
 
 /// Roughly normal: the sum of twelve uniform numbers.
-fn normal(random: &mut Random) -> f32 {
-    (0..12).map(|_| random.unit()).sum::<f32>() - 6.0
+fn normal(random: &mut SplitMix) -> f32 {
+    (0..12).map(|_| random.unit_f32()).sum::<f32>() - 6.0
 }
 
 #[test]
@@ -24,10 +24,10 @@ fn it_does_what_every_learner_owes() {
 
 #[test]
 fn it_finds_the_probabilities_of_normal_classes() {
-    let mut random = Random(3);
+    let mut random = SplitMix(3);
     let mut data = Data::new(2, 0);
     for _ in 0..20_000 {
-        let class = f32::from(random.unit() < 0.3);
+        let class = f32::from(random.unit_f32() < 0.3);
         data.push(&[normal(&mut random) + 2.0 * class, 1e4 * normal(&mut random)], &[], class, 1.0);
     }
     let learner = &mut *data.learner(&model(0, 64), BINARY);
@@ -62,7 +62,7 @@ fn categories_are_counted_with_one_more_for_each() {
 
 #[test]
 fn what_is_forgotten_gives_way_to_what_is_new() {
-    let mut random = Random(3);
+    let mut random = SplitMix(3);
     let mut data = Data::new(1, 1);
     for row in 0..6_000 {
         let class = random.below(2);

@@ -16,9 +16,6 @@ use crate::learn::{Columns, Context, Examples, Learner, Objective, Predictions, 
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
-/// A heavier example counts as one of this importance.
-const IMPORTANCE_MAX: f32 = 1e6;
-
 /// Features whose slots are computed and fetched before the first of their rows is learned: enough rows to keep memory
 /// busy, few enough to stay in the first cache.
 const AHEAD: usize = 256;
@@ -125,13 +122,6 @@ impl FtrlLearner {
         }
     }
 
-    fn is_target(&self, target: f32) -> bool {
-        match self.shape.objective {
-            Objective::Classify { classes } => target >= 0.0 && (target as usize) < classes,
-            Objective::Regress => target.is_finite(),
-        }
-    }
-
     fn scale(&self, numeric: &[f32], row: &mut [f32]) {
         self.scaling.apply(numeric, &mut row[self.features.numbers()]);
         self.features.complete(numeric, row);
@@ -151,8 +141,7 @@ impl FtrlLearner {
         if self.shape.numeric > 0 {
             self.scale(numeric, &mut scratch.row);
         }
-        let learnable = weight > 0.0 && self.is_target(target);
-        let importance = weight.min(IMPORTANCE_MAX);
+        let importance = self.shape.objective.importance(target, weight);
         let single = match self.shape.objective {
             Objective::Classify { classes } => classes == 2,
             Objective::Regress => true,
@@ -168,14 +157,14 @@ impl FtrlLearner {
             };
             let score = score(weights, &scratch.row);
             self.forward().respond(score, out);
-            if learnable {
+            if let Some(importance) = importance {
                 self.observe(numeric, &mut scratch.row);
                 self.step(slots, target, importance, score, out, scratch);
             }
         } else {
             let Scratch { row, scores, .. } = scratch;
             self.forward().respond_lines(slots, row, scores, out);
-            if learnable {
+            if let Some(importance) = importance {
                 self.observe(numeric, row);
                 self.step_lines(slots, target as usize, importance, out, scratch);
             }

@@ -11,9 +11,6 @@ use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
-/// A heavier example counts as one of this importance: by then its step has long found its end.
-const IMPORTANCE_MAX: f32 = 1e6;
-
 /// Logistic regression for two classes (one vector of weights), softmax regression for more, least squares for a
 /// value, over standardised numeric columns, one-hot categories and a bias; one step an example.
 ///
@@ -100,28 +97,18 @@ impl LinearLearner {
     /// Predicts one example into `out`, then learns it.
     #[inline]
     fn learn_one(&mut self, numeric: &[f32], categorical: &[u64], target: f32, weight: f32, out: &mut [f32]) {
-        let learnable = weight > 0.0 && self.is_target(target);
-        self.encode(numeric, categorical, learnable);
-        if learnable {
+        let importance = self.shape.objective.importance(target, weight);
+        self.encode(numeric, categorical, importance.is_some());
+        if importance.is_some() {
             // The row is encoded already. Here rather than last, the processor does it beside the score.
             self.standardiser.observe(numeric);
         }
         let places = self.scratch.places.iter().copied();
         let score = self.forward().respond(&self.scratch.row, places, out);
-        if !learnable {
-            return;
-        }
-        let importance = weight.min(IMPORTANCE_MAX);
+        let Some(importance) = importance else { return };
         match self.shape.objective {
             Objective::Classify { .. } => self.step_class(target as usize, importance, out),
             Objective::Regress => self.step_value(target, importance, score),
-        }
-    }
-
-    fn is_target(&self, target: f32) -> bool {
-        match self.shape.objective {
-            Objective::Classify { classes } => target >= 0.0 && (target as usize) < classes,
-            Objective::Regress => target.is_finite(),
         }
     }
 

@@ -7,12 +7,9 @@ use super::vote::vote;
 use super::window::Window;
 use crate::config::KnnConfig;
 use crate::learn::encode::{Standardiser, read_under};
-use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
+use crate::learn::{Context, Examples, Learner, Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
-
-/// A heavier example counts as one of this importance.
-const IMPORTANCE_MAX: f32 = 1e6;
 
 /// The `k` nearest of the rows learned last vote (Cover and Hart, 1967, over a sliding window).
 ///
@@ -45,13 +42,6 @@ impl KnnLearner {
             codes: vec![0; shape.categorical],
         }
     }
-
-    fn is_target(&self, target: f32) -> bool {
-        match self.shape.objective {
-            Objective::Classify { classes } => target >= 0.0 && (target as usize) < classes,
-            Objective::Regress => target.is_finite(),
-        }
-    }
 }
 
 impl Learner for KnnLearner {
@@ -72,8 +62,8 @@ impl Learner for KnnLearner {
             let query = Query { numbers, scales: scaling.scales(), codes, mismatch };
             let nearest = Nearest::of(&self.window, &query, k);
             vote(&self.window, &nearest, by, self.shape.objective, out.row_mut(row));
-            if *weight > 0.0 && self.is_target(*target) {
-                self.window.push(numbers, codes, *target, weight.min(IMPORTANCE_MAX));
+            if let Some(importance) = self.shape.objective.importance(*target, *weight) {
+                self.window.push(numbers, codes, *target, importance);
                 self.standardiser.observe(rows.numeric_row(row));
             }
         }

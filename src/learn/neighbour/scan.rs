@@ -124,11 +124,11 @@ fn all_beyond(sums: &[f32; LANES], bound: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::testing::Random;
+    use crate::learn::testing::SplitMix;
 
     #[test]
     fn it_finds_what_sorting_all_distances_finds() {
-        let mut random = Random(11);
+        let mut random = SplitMix(11);
         for (numeric, categorical, rows, rows_max) in
             [(1, 0, 10, 100), (3, 1, 500, 100), (20, 2, 300, 1_000), (0, 2, 200, 150), (54, 0, 130, 128)]
         {

@@ -2,7 +2,7 @@
 
 use crate::config::{KnnConfig, LearnerKind, ModelConfig, Vote};
 use crate::learn::Objective;
-use crate::learn::testing::{BINARY, Data, Random, contract, mixed};
+use crate::learn::testing::{BINARY, Data, SplitMix, contract, mixed};
 
 fn model(knn: KnnConfig) -> ModelConfig {
     ModelConfig { learner: LearnerKind::Knn, knn, ..ModelConfig::default() }
@@ -21,10 +21,10 @@ fn it_does_what_every_learner_owes() {
 
 #[test]
 fn the_nearest_row_decides_whatever_the_units_and_the_oldest_are_forgotten() {
-    let mut random = Random(3);
+    let mut random = SplitMix(3);
     let mut data = Data::new(2, 0);
     for row in 0..2_000 {
-        let (x, y) = (random.unit(), random.unit());
+        let (x, y) = (random.unit_f32(), random.unit_f32());
         // A checkerboard, whose colours change half-way.
         let colour = (x * 4.0) as u32 + (y * 4.0) as u32 + row / 1_000;
         data.push(&[x * 1e6 - 5e5, y * 1e-3], &[], (colour % 2) as f32, 1.0);
@@ -47,11 +47,11 @@ fn the_nearest_row_decides_whatever_the_units_and_the_oldest_are_forgotten() {
 
 #[test]
 fn categories_count_and_a_missing_one_is_one() {
-    let mut random = Random(3);
+    let mut random = SplitMix(3);
     let mut data = Data::new(1, 1);
     for _ in 0..500 {
         let category = random.below(4);
-        data.push(&[random.unit()], &[category], f32::from(category == 0), 1.0);
+        data.push(&[random.unit_f32()], &[category], f32::from(category == 0), 1.0);
     }
     let learner = &mut *data.learner(&model(KnnConfig { mismatch: 100.0, ..KnnConfig::default() }), BINARY);
     data.teach(learner);

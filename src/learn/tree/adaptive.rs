@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::branches::{self, Branches};
 use super::growth::Growth;
-use super::hoeffding::{HoeffdingTreePredictor, IMPORTANCE_MAX, learnable};
+use super::hoeffding::{HoeffdingTreePredictor, each_example};
 use super::leaves::{Example, LeafShape, Scratch};
 use super::row::Row;
 use super::view::TreeView;
@@ -65,20 +65,13 @@ impl Learner for HoeffdingAdaptiveTree {
     }
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
-        let Examples { rows, targets, weights } = examples;
         let Self { shape, growth, branches, row, scratch, .. } = self;
-        out.reset(shape.objective.outputs(), rows.len());
-        for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            row.set(rows, index);
-            let out = out.row_mut(index);
-            match learnable(*target, *weight, shape.objective) {
-                Some(class) => {
-                    let example = Example { row, class, weight: weight.min(IMPORTANCE_MAX) };
-                    branches.learn(example, growth, scratch, out);
-                }
-                None => branches.tree.predict(row, growth, scratch, out),
+        each_example(examples, shape.objective, row, out, |row, label, out| match label {
+            Some((class, weight)) => {
+                branches.learn(Example { row, class, weight }, growth, scratch, out);
             }
-        }
+            None => branches.tree.predict(row, growth, scratch, out),
+        });
     }
 
     fn publish(&mut self) -> Arc<dyn Predictor> {

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use super::growth::Growth;
-use super::hoeffding::{IMPORTANCE_MAX, learnable};
 use super::leaves::{Example, LeafShape, Scratch};
 use super::member::{Member, Plan};
 use super::poisson::Poisson;
@@ -130,8 +129,8 @@ impl Learner for AdaptiveRandomForest {
         for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
             self.row.set(rows, index);
             let out = out.row_mut(index);
-            if let Some(class) = learnable(*target, *weight, self.shape.objective) {
-                self.learn_one(class, weight.min(IMPORTANCE_MAX), out);
+            if let Some(importance) = self.shape.objective.importance(*target, *weight) {
+                self.learn_one(*target as usize, importance, out);
                 continue;
             }
             for member in &self.members {

@@ -11,9 +11,6 @@ use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
-/// A heavier example counts as one of this importance.
-pub(super) const IMPORTANCE_MAX: f32 = 1e6;
-
 /// The Hoeffding tree: one classification tree that splits a leaf as soon as it is sure enough of the best test.
 ///
 /// The prediction recorded for an example is bit for bit what `predict` said just before. An example whose weight is
@@ -54,10 +51,22 @@ impl HoeffdingTree {
     }
 }
 
-/// The class that a target names, if the example is to be learned.
-pub(super) fn learnable(target: f32, weight: f32, objective: Objective) -> Option<usize> {
-    let classes = objective.outputs();
-    (weight > 0.0 && target >= 0.0 && (target as usize) < classes).then_some(target as usize)
+/// Takes one example after the other: `step` gets its row, its class and importance if it is to be learned, and the
+/// place of its prediction.
+pub(super) fn each_example(
+    examples: Examples<'_>,
+    objective: Objective,
+    row: &mut Row,
+    out: &mut Predictions,
+    mut step: impl FnMut(&Row, Option<(usize, f32)>, &mut [f32]),
+) {
+    let Examples { rows, targets, weights } = examples;
+    out.reset(objective.outputs(), rows.len());
+    for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
+        row.set(rows, index);
+        let importance = objective.importance(*target, *weight);
+        step(row, importance.map(|importance| (*target as usize, importance)), out.row_mut(index));
+    }
 }
 
 impl Learner for HoeffdingTree {
@@ -71,20 +80,13 @@ impl Learner for HoeffdingTree {
     }
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
-        let Examples { rows, targets, weights } = examples;
         let Self { shape, growth, tree, row, scratch, .. } = self;
-        out.reset(shape.objective.outputs(), rows.len());
-        for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            row.set(rows, index);
-            let out = out.row_mut(index);
-            match learnable(*target, *weight, shape.objective) {
-                Some(class) => {
-                    let example = Example { row, class, weight: weight.min(IMPORTANCE_MAX) };
-                    tree.learn(example, growth, scratch, out);
-                }
-                None => tree.predict(row, growth, scratch, out),
+        each_example(examples, shape.objective, row, out, |row, label, out| match label {
+            Some((class, weight)) => {
+                tree.learn(Example { row, class, weight }, growth, scratch, out);
             }
-        }
+            None => tree.predict(row, growth, scratch, out),
+        });
     }
 
     fn publish(&mut self) -> Arc<dyn Predictor> {

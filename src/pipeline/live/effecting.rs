@@ -8,6 +8,7 @@ use super::status::{Status, now_ms};
 use super::storage::{Job, Storage};
 use super::{Effected, Failures, Progressed, guarded};
 use crate::journal::{Checkpoint, Journal};
+use crate::monitor::{AlertChange, AlertState};
 use crate::pipeline::effects::{Answers, Effects};
 use crate::pipeline::probe::{Probed, Stage, tell};
 use crate::registry::Serving;
@@ -16,6 +17,7 @@ use crate::stream::Position;
 
 /// What entries cause inside the process: after they are durable, in their order.
 pub(super) struct Effecting {
+    pub(super) pipeline: Arc<str>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) serving: Arc<Serving>,
     pub(super) cache: Addr<Cache>,
@@ -80,6 +82,7 @@ impl Effecting {
             arrivals,
             positions,
             counts,
+            alerts,
             begun_anew,
             ..
         } = effects;
@@ -103,7 +106,8 @@ impl Effecting {
         if let Some(version) = version {
             self.storage.send(Job::Version(version));
         }
-        self.status.count(&counts);
+        alerts.iter().for_each(|change| tell_alert(&self.pipeline, n, change));
+        self.status.count(&counts, alerts.len() as u64);
         Leaving { n, checkpoint, positions, _permit: permit }
     }
 }
@@ -126,5 +130,15 @@ impl Handler<Progressed> for Effecting {
         if !self.failed {
             self.advance();
         }
+    }
+}
+
+/// An alert's change in the log: a fault as a warning, its end as information.
+fn tell_alert(pipeline: &str, entry: u64, change: &AlertChange) {
+    let AlertChange::Put(alert) = change else { return };
+    let (kind, subject, message) = (alert.kind.name(), &alert.subject, &alert.message);
+    match alert.state {
+        AlertState::Firing => tracing::warn!(pipeline, entry, kind, subject, "alert: {message}"),
+        AlertState::Resolved => tracing::info!(pipeline, entry, kind, subject, "alert resolved: {message}"),
     }
 }

@@ -9,19 +9,24 @@
 mod credits;
 mod decoding;
 mod effecting;
+mod error;
+mod handle;
+mod last_version;
 mod poll;
 mod reached;
 mod sequencing;
+mod stages;
+mod start;
 mod stating;
 mod status;
 mod storage;
 mod supervisor;
 
 use credits::Permit;
+pub use error::PipelineError;
+pub use handle::{Pipeline, Services};
+pub(super) use last_version::serve_last_version;
 pub use status::{Phase, Report, Status};
-pub(super) use supervisor::open_records;
-pub(super) use supervisor::serve_last_version;
-pub use supervisor::{Pipeline, PipelineError, Services};
 
 use super::decode::Decoded;
 use super::effects::Effects;

@@ -234,10 +234,10 @@ impl Status {
         self.meters.acknowledged.set(n as f64);
     }
 
-    pub(super) fn count(&self, counts: &EntryCounts) {
+    pub(super) fn count(&self, counts: &EntryCounts, alerts: u64) {
         self.meters.predicted.increment(counts.predicted);
         self.meters.learned.increment(counts.learned);
-        self.meters.alerts.increment(counts.alerts);
+        self.meters.alerts.increment(alerts);
         let pipeline = || ("pipeline", self.meters.pipeline.clone());
         for ((source, reason), count) in &counts.dead_letters {
             let labels = [pipeline(), ("source", (*source).to_owned()), ("reason", (*reason).to_owned())];

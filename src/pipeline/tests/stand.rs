@@ -15,6 +15,7 @@ use crate::pipeline::probe::Probed;
 use crate::pipeline::recover::{RecoverError, Recovered, Recovery, Sink};
 use crate::pipeline::setup::{Places, Setup};
 use crate::stream::{Records, RecordsBuilder};
+use crate::testing::SplitMix;
 
 const CONFIG: &str = r#"
 [pipeline.t.events]
@@ -49,23 +50,11 @@ every_examples = 40
 every_ms = 0
 "#;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub struct Random(u64);
-
-impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
 pub struct Stand {
     pub setup: Arc<Setup>,
     pub entries: Vec<Entry>,
     pub records: BTreeMap<u64, Records>,
-    pub random: Random,
+    pub random: SplitMix,
     pub folder: TempDir,
     topics: Arc<[Arc<str>]>,
     offsets: [[i64; 2]; 2],
@@ -91,7 +80,7 @@ impl Stand {
             setup: Arc::new(Setup::new("t", config)),
             entries: Vec::new(),
             records: BTreeMap::new(),
-            random: Random(seed),
+            random: SplitMix(seed),
             folder: tempfile::tempdir().unwrap(),
             topics: ["t.events".into(), "t.labels".into()].into(),
             offsets: [[0; 2]; 2],

@@ -1,14 +1,14 @@
 use super::*;
-use crate::learn::testing::{Data, Random};
+use crate::learn::testing::{Data, SplitMix};
 
 #[test]
 fn categories_alone_can_decide() {
-    let mut random = Random(5);
+    let mut random = SplitMix(5);
     let mut data = Data::new(1, 2);
     for _ in 0..4_000 {
         let category = random.below(400) + 1;
         data.push(
-            &[random.unit()],
+            &[random.unit_f32()],
             &[category, random.below(50)],
             f32::from(category.is_multiple_of(2)),
             1.0,
@@ -25,11 +25,11 @@ fn categories_alone_can_decide() {
 
 #[test]
 fn a_cross_finds_what_no_single_feature_says() {
-    let mut random = Random(5);
+    let mut random = SplitMix(5);
     let mut data = Data::new(1, 2);
     for _ in 0..4_000 {
         let (a, b) = (random.below(10) + 1, random.below(10) + 1);
-        data.push(&[random.unit()], &[a, b], f32::from((a ^ b) & 1 == 1), 1.0);
+        data.push(&[random.unit_f32()], &[a, b], f32::from((a ^ b) & 1 == 1), 1.0);
     }
     for (crosses, expected) in [(vec![], 0.0..0.65), (vec!["categorical0*categorical1".into()], 0.98..1.1)] {
         let mut learner =
@@ -42,10 +42,10 @@ fn a_cross_finds_what_no_single_feature_says() {
 
 #[test]
 fn many_classes_are_told_apart_and_a_line_s_collision_is_survived() {
-    let mut random = Random(9);
+    let mut random = SplitMix(9);
     let mut data = Data::new(2, 1);
     for _ in 0..8_000 {
-        let row = [random.unit() * 11.0, random.unit()];
+        let row = [random.unit_f32() * 11.0, random.unit_f32()];
         data.push(&row, &[row[0] as u64 + 1], row[0].floor(), 1.0);
     }
     for step in STEPS {
@@ -61,10 +61,10 @@ fn many_classes_are_told_apart_and_a_line_s_collision_is_survived() {
 fn least_squares_finds_the_line_whatever_the_units() {
     for step in STEPS {
         for unit in [1e-6, 1.0, 1e6] {
-            let mut random = Random(3);
+            let mut random = SplitMix(3);
             let mut data = Data::new(2, 0);
             for _ in 0..20_000 {
-                let row = [random.unit() * 20.0, 1e6 + random.unit() * 1e5];
+                let row = [random.unit_f32() * 20.0, 1e6 + random.unit_f32() * 1e5];
                 data.push(&row, &[], unit * (3.0 * row[0] - row[1] / 1e4 + 7.0), 1.0);
             }
             let config = FtrlConfig { step, rate: 0.5, ..FtrlConfig::default() };
@@ -79,7 +79,7 @@ fn least_squares_finds_the_line_whatever_the_units() {
 
 #[test]
 fn l1_leaves_weights_at_zero_that_say_nothing() {
-    let mut random = Random(3);
+    let mut random = SplitMix(3);
     let mut data = Data::new(0, 2);
     for _ in 0..5_000 {
         let category = random.below(2) + 1;
@@ -96,10 +96,15 @@ fn l1_leaves_weights_at_zero_that_say_nothing() {
 
 #[test]
 fn a_publish_after_one_example_shares_nearly_all_with_the_one_before() {
-    let mut random = Random(3);
+    let mut random = SplitMix(3);
     let mut data = Data::new(0, 3);
     for _ in 0..2_000 {
-        data.push(&[], &[random.bits(), random.bits(), random.bits()], f32::from(random.unit() < 0.5), 1.0);
+        data.push(
+            &[],
+            &[random.bits(), random.bits(), random.bits()],
+            f32::from(random.unit_f32() < 0.5),
+            1.0,
+        );
     }
     let mut learner =
         super::super::FtrlLearner::new(&FtrlConfig::default(), &data.shape(BINARY), &data.columns());

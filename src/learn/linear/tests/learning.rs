@@ -1,20 +1,12 @@
 use super::*;
-
-/// Share of rows whose likeliest class is the target.
-fn accuracy(data: &Data, out: &Predictions) -> f64 {
-    let right = |row: &usize| {
-        let likeliest = out.row(*row).iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
-        likeliest == data.targets[*row] as usize
-    };
-    (0..out.len()).filter(right).count() as f64 / out.len() as f64
-}
+use crate::testing::SplitMix;
 
 /// `rows` rows of two columns, with a target for each and weight 1.
-fn data(rows: usize, mut target: impl FnMut(&[f32; 2], &mut Random) -> f32) -> Data {
-    let mut random = Random(3);
+fn data(rows: usize, mut target: impl FnMut(&[f32; 2], &mut SplitMix) -> f32) -> Data {
+    let mut random = SplitMix(3);
     let mut data = Data::new(2, 0);
     for _ in 0..rows {
-        let row = [random.unit() * 20.0, 1e6 + random.unit() * 1e5];
+        let row = [random.unit_f32() * 20.0, 1e6 + random.unit_f32() * 1e5];
         let target = target(&row, &mut random);
         data.push(&row, &[], target, 1.0);
     }
@@ -41,7 +33,7 @@ fn least_squares_finds_the_line_whatever_the_units() {
 #[test]
 fn the_logistic_model_finds_the_probabilities() {
     let truth = |row: &[f32; 2]| 1.0 / (1.0 + (-(row[0] - 10.0) / 3.0).exp());
-    let data = data(30_000, |row, random| f32::from(random.unit() < truth(row)));
+    let data = data(30_000, |row, random| f32::from(random.unit_f32() < truth(row)));
     for (step, rate) in [(StepSize::Constant, 0.005), (StepSize::Adagrad, 0.3), (StepSize::Rmsprop, 0.002)] {
         let out = data.teach(&mut LinearLearner::new(&config(step, rate), 0, &data.shape(BINARY)));
         let off = (29_000..30_000).map(|row| {
@@ -61,19 +53,19 @@ fn softmax_tells_the_classes_apart() {
         let mut learner = LinearLearner::new(&config(step, 0.05), 0, &data.shape(objective));
         data.part(0..9_000).teach(&mut learner);
         let rest = data.part(9_000..10_000);
-        let accuracy = accuracy(&rest, &rest.ask(&learner));
+        let accuracy = rest.accuracy(&rest.ask(&learner));
         assert!(accuracy > 0.93, "{step:?}: {accuracy}");
     }
 }
 
 #[test]
 fn a_category_alone_can_decide_and_the_missing_one_too() {
-    let mut random = Random(5);
+    let mut random = SplitMix(5);
     let mut data = Data::new(1, 2);
     for _ in 0..2_000 {
         let category = random.below(4);
         data.push(
-            &[random.unit()],
+            &[random.unit_f32()],
             &[category, random.below(50)],
             f32::from(category.is_multiple_of(2)),
             1.0,
@@ -82,7 +74,7 @@ fn a_category_alone_can_decide_and_the_missing_one_too() {
     for step in STEPS {
         let mut learner = LinearLearner::new(&config(step, 0.1), 8, &data.shape(BINARY));
         data.teach(&mut learner);
-        let accuracy = accuracy(&data, &data.ask(&learner));
+        let accuracy = data.accuracy(&data.ask(&learner));
         assert!(accuracy > 0.99, "{step:?}: {accuracy}");
     }
 }
@@ -92,7 +84,7 @@ fn on_a_slice_of_elec2_it_follows_the_price() {
     let data = elec2();
     let out = data.teach(&mut LinearLearner::new(&config(StepSize::Constant, 0.3), 0, &data.shape(BINARY)));
     let majority = data.targets.iter().filter(|target| **target == 0.0).count() as f64 / 150.0;
-    let accuracy = accuracy(&data, &out);
+    let accuracy = data.accuracy(&out);
     assert!(
         accuracy > 0.85 && accuracy > majority.max(1.0 - majority) + 0.2,
         "{accuracy}, majority {majority}"

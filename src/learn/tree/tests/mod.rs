@@ -11,6 +11,7 @@ use crate::config::{ForestConfig, TreeConfig};
 use crate::learn::tree::{AdaptiveRandomForest, HoeffdingAdaptiveTree, HoeffdingTree};
 use crate::learn::{Context, Examples, Learner, Objective, Predictions, Shape};
 use crate::schema::Rows;
+use crate::testing::SplitMix;
 
 const CONTEXT: Context = Context { entry: 1, seed: 1, time_ms: 0 };
 
@@ -112,30 +113,13 @@ impl Data {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform on [0, 1).
-    fn unit(&mut self) -> f32 {
-        (self.bits() >> 40) as f32 / (1_u32 << 24) as f32
-    }
-}
-
 /// Three classes by two numeric columns and one of two categorical ones, which change their meaning every `period`
 /// rows; some values are missing.
 fn drifting(rows: usize, period: usize) -> Data {
-    let mut random = Random(5);
+    let mut random = SplitMix(5);
     let mut data = Data::new(3, 2, 3);
     for row in 0..rows {
-        let mut numeric = [random.unit(), random.unit() * 1e4, random.unit() - 0.5];
+        let mut numeric = [random.unit_f32(), random.unit_f32() * 1e4, random.unit_f32() - 0.5];
         let categorical = [1 + random.bits() % 6, random.bits() % 30];
         let turn = (row / period) as u64;
         let target = if (categorical[0] + turn).is_multiple_of(3) {
