@@ -242,7 +242,7 @@ pub(super) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, St
             tables: tables.next().unwrap_or_default().into(),
             logs: weights.iter().map(|weight| log_weight(*weight)).collect(),
         });
-        Arc::new(LeafView { weights: weights.into(), bayes })
+        Arc::new(LeafView::of(weights.into(), bayes))
     });
-    Ok(TreeView { leaves: Shelf::new(leaves.collect()), nodes: Shelf::new(nodes), fans })
+    Ok(TreeView::new(Shelf::new(nodes), Shelf::new(leaves.collect()), fans))
 }

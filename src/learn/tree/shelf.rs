@@ -32,8 +32,18 @@ impl<T: Clone> Shelf<T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
-    /// Takes over what changed of as many items as there are marks, and takes the marks away.
-    pub fn update(&mut self, changed: &mut [bool], make: impl Fn(usize) -> T) {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes over what changed of as many items as there are marks, and takes the marks away. `replaced` is told of each
+    /// item that is made anew, with the one that was in its place.
+    pub fn update(
+        &mut self,
+        changed: &mut [bool],
+        make: impl Fn(usize) -> T,
+        mut replaced: impl FnMut(Option<&T>, &T),
+    ) {
         let before = self.len;
         self.len = changed.len();
         self.chunks.truncate(self.len.div_ceil(CHUNK));
@@ -44,7 +54,11 @@ impl<T: Clone> Shelf<T> {
             }
             let item = |within: usize| match old {
                 Some(old) if !marks[within] && index * CHUNK + within < before => old[within].clone(),
-                _ => make(index * CHUNK + within),
+                _ => {
+                    let made = make(index * CHUNK + within);
+                    replaced(old.and_then(|old| old.get(within)), &made);
+                    made
+                }
             };
             let chunk = (0..marks.len()).map(item).collect();
             match self.chunks.get_mut(index) {
@@ -64,12 +78,15 @@ mod tests {
     fn an_update_makes_what_changed_and_shares_the_rest() {
         let mut shelf = Shelf::default();
         let mut changed = vec![true; 3 * CHUNK];
-        shelf.update(&mut changed, |index| index);
+        shelf.update(&mut changed, |index| index, |old, _| assert_eq!(old, None));
         assert!(shelf.iter().copied().eq(0..3 * CHUNK));
         let before = shelf.clone();
         changed[CHUNK + 5] = true;
         changed.extend([false, true]);
-        shelf.update(&mut changed, |index| index + 1_000);
+        let mut told = Vec::new();
+        shelf.update(&mut changed, |index| index + 1_000, |old, new| told.push((old.copied(), *new)));
+        let (first, second) = (3 * CHUNK + 1_000, 3 * CHUNK + 1_001);
+        assert_eq!(told, [(Some(CHUNK + 5), 1_069), (None, first), (None, second)]);
         assert_eq!((shelf.len, changed.contains(&true)), (3 * CHUNK + 2, false));
         assert_eq!([CHUNK + 4, CHUNK + 5, 3 * CHUNK].map(|index| *shelf.get(index)), [68, 1_069, 1_192]);
         let shared: Vec<bool> =
@@ -77,7 +94,7 @@ mod tests {
         assert_eq!(shared, [true, false, true]);
         assert_eq!(*before.get(CHUNK + 5), CHUNK + 5);
         changed.truncate(CHUNK);
-        shelf.update(&mut changed, |_| unreachable!("nothing changed"));
+        shelf.update(&mut changed, |_| unreachable!("nothing changed"), |_, _| {});
         assert_eq!((shelf.len, shelf.iter().count()), (CHUNK, CHUNK));
     }
 }

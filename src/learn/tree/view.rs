@@ -19,6 +19,8 @@ pub(super) struct LeafView {
     pub weights: Box<[f64]>,
     /// Where naive Bayes answers.
     pub bayes: Option<BayesView>,
+    /// Whether a number of it is not finite: looked at once, since the gate asks at every publish.
+    broken: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +46,13 @@ impl LeafView {
                 logs: watched.logs.into(),
             }
         });
-        Self { weights: tree.leaves.weights(leaf).into(), bayes }
+        Self::of(tree.leaves.weights(leaf).into(), bayes)
+    }
+
+    pub fn of(weights: Box<[f64]>, bayes: Option<BayesView>) -> Self {
+        let broken = !bayes.as_ref().is_none_or(BayesView::is_finite)
+            || !weights.iter().all(|weight| weight.is_finite());
+        Self { weights, bayes, broken }
     }
 
     #[inline]
@@ -64,14 +72,12 @@ impl LeafView {
         watched.score(row, &scratch.xs, &mut scratch.scores);
         normalise(&scratch.scores, out);
     }
+}
 
-    pub fn is_finite(&self) -> bool {
+impl BayesView {
+    fn is_finite(&self) -> bool {
         let counts = |table: &Table| table.counts.iter().chain(&table.totals).all(|count| count.is_finite());
-        self.weights.iter().all(|weight| weight.is_finite())
-            && self.bayes.as_ref().is_none_or(|bayes| {
-                bayes.cells.iter().chain(&bayes.logs).all(|number| number.is_finite())
-                    && bayes.tables.iter().all(counts)
-            })
+        self.cells.iter().chain(&self.logs).all(|number| number.is_finite()) && self.tables.iter().all(counts)
     }
 }
 
@@ -81,16 +87,32 @@ pub(super) struct TreeView {
     pub nodes: Shelf<Node>,
     pub leaves: Shelf<Arc<LeafView>>,
     pub fans: Vec<Fan>,
+    /// Leaves that are broken.
+    broken: usize,
 }
 
 impl TreeView {
+    pub fn new(nodes: Shelf<Node>, leaves: Shelf<Arc<LeafView>>, fans: Vec<Fan>) -> Self {
+        let broken = leaves.iter().filter(|leaf| leaf.broken).count();
+        Self { nodes, leaves, fans, broken }
+    }
+
     /// Takes over what changed in the tree since it was last asked.
     pub fn update(&mut self, tree: &mut Tree, vote: LeafVote) {
         let mut changed = std::mem::take(&mut tree.leaves.changed);
-        self.leaves.update(&mut changed, |leaf| Arc::new(LeafView::new(tree, leaf, vote)));
+        debug_assert!(changed.len() >= self.leaves.len(), "leaves go only with their whole tree");
+        let broken = &mut self.broken;
+        self.leaves.update(
+            &mut changed,
+            |leaf| Arc::new(LeafView::new(tree, leaf, vote)),
+            |old, new| {
+                *broken += usize::from(new.broken);
+                *broken -= usize::from(old.is_some_and(|old| old.broken));
+            },
+        );
         tree.leaves.changed = changed;
         let nodes = &tree.nodes.all;
-        self.nodes.update(&mut tree.nodes.changed, |at| nodes[at]);
+        self.nodes.update(&mut tree.nodes.changed, |at| nodes[at], |_, _| {});
         self.fans.truncate(tree.nodes.fans.len());
         self.fans.extend_from_slice(&tree.nodes.fans[self.fans.len()..]);
     }
@@ -103,6 +125,27 @@ impl TreeView {
     }
 
     pub fn is_finite(&self) -> bool {
-        self.leaves.iter().all(|leaf| leaf.is_finite())
+        self.broken == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::tree::leaves::LeafShape;
+
+    #[test]
+    fn a_leaf_that_is_not_finite_is_seen_until_it_is_replaced() {
+        let shape = LeafShape { classes: 2, numeric: 1, categorical: 0, watched: 1, kept_bytes: 0 };
+        let mut tree = Tree::new(shape, 1);
+        let mut view = TreeView::default();
+        for (weight, finite) in [(1.0, true), (f64::NAN, false), (f64::INFINITY, false), (2.0, true)] {
+            tree.leaves.weights[0] = weight;
+            tree.leaves.changed[0] = true;
+            view.update(&mut tree, LeafVote::Majority);
+            assert_eq!(view.is_finite(), finite, "{weight}");
+        }
+        view.update(&mut tree, LeafVote::Majority);
+        assert!(view.is_finite());
     }
 }
