@@ -1,4 +1,4 @@
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// Most levels of buckets: level `i` holds buckets of `2^i` values, so the window never outgrows them.
 const LEVELS_MAX: usize = 60;
@@ -287,9 +287,10 @@ impl Adwin {
     pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         let lens = state.u64s("lens")?;
         let (totals, variances) = (state.f64s("totals")?, state.f64s("variances")?);
-        let sums: [f64; 2] = state.f64s("sums")?.try_into().map_err(|sums: Vec<f64>| {
-            mismatch("sums", format!("{} elements", sums.len()), "2 elements".into())
-        })?;
+        let sums: [f64; 2] = state
+            .f64s("sums")?
+            .try_into()
+            .map_err(|sums: Vec<f64>| mismatch("sums", format!("{} elements", sums.len()), "2 elements"))?;
         let until_check = state.u64_one("until_check")?;
         let buckets_max = self.config.max_buckets as u64;
         let hollow = lens.len() > 1 && lens.last() == Some(&0);
@@ -323,10 +324,6 @@ impl Adwin {
         *self = loaded;
         Ok(())
     }
-}
-
-fn mismatch(path: &str, found: String, expected: String) -> StateError {
-    StateError::Mismatch { path: path.into(), found, expected }
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::chunk::Truth;
-use super::saved::sized;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, sized};
 
 /// Places of the ring that may be empty however few labels wait.
 const SPARE: usize = 64;

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
-use super::saved::sized;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, sized};
 
 /// How an event ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::spilled::Spilled;
 use super::waiting::Waiting;
 use crate::config::DedupeConfig;
 use crate::schema::{Origin, Rows, Texts};
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch, sized};
 
 /// Where a saved state names the savepoint of the rows on disk.
 const SAVEPOINT: &str = "cold/savepoint";
@@ -21,15 +21,6 @@ pub enum LoadError {
     /// The rows on disk that it names.
     #[error("cold/savepoint: {0}")]
     Cold(#[from] ColdError),
-}
-
-impl LoadError {
-    /// Whether the state itself is sound, but the rows that it left on disk are not there any more: an older state may
-    /// still have its own.
-    pub fn rows_are_gone(&self) -> bool {
-        use ColdError::{NoSavepoint, NoStore, OtherRows};
-        matches!(self, Self::Cold(NoSavepoint { .. } | NoStore { .. } | OtherRows { .. }))
-    }
 }
 
 impl Join {
@@ -224,19 +215,6 @@ fn load_rows(state: &TensorMap) -> Result<Chunk, StateError> {
         served: sized(state.f32s("row/served")?, count * outputs, "row/served")?,
         ..Chunk::default()
     })
-}
-
-fn mismatch(path: &str, found: impl ToString, expected: impl ToString) -> StateError {
-    StateError::Mismatch { path: path.into(), found: found.to_string(), expected: expected.to_string() }
-}
-
-/// The elements of a tensor that has exactly `len` of them.
-pub(super) fn sized<T>(values: Vec<T>, len: usize, path: &str) -> Result<Vec<T>, StateError> {
-    if values.len() == len {
-        Ok(values)
-    } else {
-        Err(mismatch(path, format!("{} elements", values.len()), format!("{len} elements")))
-    }
 }
 
 fn put_texts(map: &mut TensorMap, path: &str, texts: &Texts) {

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch, sized};
 
 use super::alert::{Alert, AlertChange, AlertKind, AlertState};
-use super::saved::{mismatch, sized};
 
 /// Most alerts that are kept, firing and resolved.
 pub const ALERTS_MAX: usize = 256;

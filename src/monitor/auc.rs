@@ -1,6 +1,4 @@
-use crate::state::{StateError, TensorMap};
-
-use super::saved::sized;
+use crate::state::{StateError, TensorMap, sized};
 
 /// Bins for each power of two of the smaller of `p` and `1 - p`.
 const PER_OCTAVE: u32 = 32;

@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Task;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch, sized};
 
-use super::saved::{exactly, mismatch, sized};
+use super::saved::exactly;
 
 /// What a reader of labels alone would say: stored with an event when it is predicted, so that it is judged under the
 /// event's own delay. NaN: no label was known yet, which scores as wrong (a regression: as 0).

@@ -1,10 +1,10 @@
 use serde::Serialize;
 
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch, sized};
 
 use super::auc::{AucBins, bin};
 use super::baselines::Baseline;
-use super::saved::{exactly, mismatch, sized};
+use super::saved::exactly;
 use super::window::Window;
 
 /// Probabilities are clipped here before their logarithm, as scikit-learn does for f32: the distance from 1 to the

@@ -1,6 +1,4 @@
-use crate::state::{StateError, TensorMap};
-
-use super::saved::mismatch;
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// Delays below this have a counter each.
 const EXACT: u64 = 4_096;

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 use super::baselines::Baseline;
-use super::saved::{exactly, mismatch};
+use super::saved::exactly;
 use super::window::Window;
 
 /// What remains of one scored example.

@@ -31,7 +31,7 @@ pub enum MachineError {
     /// A stored state does not fit (exit code 6).
     #[error("the stored state does not fit: {0}")]
     State(#[from] StateError),
-    /// Pending events do not fit (exit code 6); see [`LoadError::rows_are_gone`].
+    /// Pending events do not fit, or are gone (exit code 6).
     #[error("the stored state does not fit: {0}")]
     Join(#[from] LoadError),
 }

@@ -6,7 +6,9 @@
 //! digest and its safetensors file never depend on the order of a hash map.
 
 mod disk;
+mod read;
 mod tensors;
 
 pub use disk::{create_folders, sync_folder, write_synced};
+pub use read::{at_least, finite, mismatch, sized};
 pub use tensors::{Digest, Dtype, StateError, Tensor, TensorMap};

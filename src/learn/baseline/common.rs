@@ -1,8 +1,7 @@
 use super::learner::Baseline;
-use crate::learn::encode::refuse;
 use crate::learn::{Objective, Predictions, Predictor};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// The majority class and the mean: the share of each class among the labels learned, as its probability, or the mean
 /// of the values, each with its importance. What is likeliest is the majority; of several, the first.
@@ -27,13 +26,13 @@ impl Baseline for Common {
         let (totals, mean) = (state.f64s("totals")?, state.f64_one("mean")?);
         if totals.len() != objective.outputs() {
             let found = format_args!("{} numbers", totals.len());
-            return Err(refuse("totals", found, format!("{} numbers", objective.outputs())));
+            return Err(mismatch("totals", found, format!("{} numbers", objective.outputs())));
         }
         if let Some(total) = totals.iter().find(|total| !total.is_finite() || **total < 0.0) {
-            return Err(refuse("totals", total, "finite numbers from 0"));
+            return Err(mismatch("totals", total, "finite numbers from 0"));
         }
         if !mean.is_finite() || mean.abs() > f64::from(f32::MAX) {
-            return Err(refuse("mean", mean, "a finite number"));
+            return Err(mismatch("mean", mean, "a finite number"));
         }
         Ok(Self { objective, totals, mean })
     }

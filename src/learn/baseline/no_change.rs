@@ -1,8 +1,7 @@
 use super::learner::Baseline;
-use crate::learn::encode::refuse;
 use crate::learn::{Objective, Predictions, Predictor};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// How much likelier than by chance the last label is at least: it is what is predicted, whatever the labels do.
 const LEAD: f64 = 0.01;
@@ -30,10 +29,10 @@ impl Baseline for NoChange {
     fn load(objective: Objective, state: &TensorMap) -> Result<Self, StateError> {
         let last = state.f32s("last")?;
         let [followed, kept] = state.u64s("followed")?[..] else {
-            return Err(refuse("followed", "not 2 numbers", "2 numbers"));
+            return Err(mismatch("followed", "not 2 numbers", "2 numbers"));
         };
         if kept > followed {
-            return Err(refuse(
+            return Err(mismatch(
                 "followed",
                 format_args!("{followed} and {kept}"),
                 "the second not above the first",
@@ -42,7 +41,7 @@ impl Baseline for NoChange {
         let last = match last[..] {
             [] => f32::NAN,
             [last] if objective.importance(last, 1.0).is_some() => last,
-            _ => return Err(refuse("last", format_args!("{last:?}"), "one label of the task, or none")),
+            _ => return Err(mismatch("last", format_args!("{last:?}"), "one label of the task, or none")),
         };
         Ok(Self { objective, last, followed, kept })
     }

@@ -1,6 +1,5 @@
-use super::numbers;
 use crate::learn::encode::{OneHot, read_under};
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, sized};
 
 /// How often each category came with each class, with Laplace's one more for each.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,8 +73,9 @@ impl Counts {
         state: &TensorMap,
     ) -> Result<Self, StateError> {
         let places = read_under(state, "places", |state| OneHot::load(columns, categories_max, state))?;
-        let counts = numbers(state, "counts", places.places() * classes, 0.0)?;
-        let totals = numbers(state, "totals", columns * classes, 0.0)?;
+        let counts =
+            at_least(sized(state.f64s("counts")?, places.places() * classes, "counts")?, 0.0, "counts")?;
+        let totals = at_least(sized(state.f64s("totals")?, columns * classes, "totals")?, 0.0, "totals")?;
         Ok(Self { classes, places, counts, totals })
     }
 }

@@ -2,14 +2,13 @@ use std::sync::Arc;
 
 use super::counts::Counts;
 use super::normal::Normals;
-use super::numbers;
 use super::posterior::Posterior;
 use super::predictor::NaiveBayesPredictor;
 use crate::config::NaiveBayesConfig;
 use crate::learn::encode::{Standardiser, read_under};
 use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, sized};
 
 /// Naive Bayes (John and Langley, 1995, "Estimating continuous distributions in Bayesian classifiers"): numbers are
 /// normal, categories counted, given the class; missing values say nothing. Bounded by classes, columns and
@@ -104,7 +103,7 @@ impl Learner for NaiveBayesLearner {
 
     fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         let (classes, Shape { numeric, categorical, .. }) = (self.seen.len(), &self.shape);
-        let seen = numbers(state, "seen", classes, 0.0)?;
+        let seen = at_least(sized(state.f64s("seen")?, classes, "seen")?, 0.0, "seen")?;
         let standardiser = read_under(state, "columns", |state| Standardiser::load(*numeric, state))?;
         let normals = read_under(state, "numeric", |state| Normals::load(classes, *numeric, state))?;
         let counts = read_under(state, "categorical", |state| {

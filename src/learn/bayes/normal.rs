@@ -1,6 +1,5 @@
-use super::numbers;
 use crate::learn::encode::Scaling;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, sized};
 
 /// A value takes away no more than one 9 deviations from the mean would: no single column decides alone for ever.
 const SURPRISE_MAX: f64 = 40.0;
@@ -77,7 +76,7 @@ impl Density {
     }
 
     pub fn load(classes: usize, columns: usize, state: &TensorMap) -> Result<Self, StateError> {
-        let read = |path, lowest| numbers(state, path, classes * columns, lowest);
+        let read = |path, lowest| at_least(sized(state.f64s(path)?, classes * columns, path)?, lowest, path);
         let (means, heights) = (read("means", f64::MIN)?, read("heights", f64::MIN)?);
         Ok(Self { columns, means, heights, inverses: read("inverses", 0.0)? })
     }
@@ -126,7 +125,7 @@ impl Normals {
     }
 
     pub fn load(classes: usize, columns: usize, state: &TensorMap) -> Result<Self, StateError> {
-        let read = |path| numbers(state, path, classes * columns, 0.0);
+        let read = |path| at_least(sized(state.f64s(path)?, classes * columns, path)?, 0.0, path);
         let density = Density::load(classes, columns, state)?;
         Ok(Self { columns, counts: read("counts")?, variances: read("variances")?, density })
     }

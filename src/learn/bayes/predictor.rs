@@ -1,11 +1,10 @@
 use super::counts::Counts;
 use super::normal::Density;
-use super::numbers;
 use super::posterior::Posterior;
 use crate::learn::encode::read_under;
 use crate::learn::{Predictions, Predictor, Shape};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, sized};
 
 /// What serving needs of naive Bayes.
 #[derive(Debug, Clone)]
@@ -19,7 +18,7 @@ impl NaiveBayesPredictor {
     /// What [`Predictor::save`] wrote of a model of this shape.
     pub fn load(categories_max: usize, shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
         let classes = shape.objective.outputs();
-        let seen = numbers(state, "seen", classes, 0.0)?;
+        let seen = at_least(sized(state.f64s("seen")?, classes, "seen")?, 0.0, "seen")?;
         let density = read_under(state, "numeric", |state| Density::load(classes, shape.numeric, state))?;
         let counts = read_under(state, "categorical", |state| {
             Counts::load(classes, shape.categorical, categories_max, state)

@@ -9,11 +9,6 @@ pub use standardise::{BOUND, Scaling, Standardiser};
 
 use crate::state::{StateError, TensorMap};
 
-/// Refuses a loaded value that no saved state can hold.
-pub(super) fn refuse(path: &str, found: impl std::fmt::Display, expected: impl Into<String>) -> StateError {
-    StateError::Mismatch { path: path.into(), found: found.to_string(), expected: expected.into() }
-}
-
 /// Reads the part of a state that lies under `prefix/`; errors name the whole path.
 pub(super) fn read_under<T>(
     state: &TensorMap,

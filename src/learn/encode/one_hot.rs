@@ -3,8 +3,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::refuse;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// What a missing categorical value is in `Rows`.
 const MISSING: u64 = 0;
@@ -104,17 +103,17 @@ impl OneHot {
         let (of, categories) = (state.u32s("column")?, state.u64s("category")?);
         if of.len() != categories.len() {
             let expected = format!("{} places, as many as \"column\" has", of.len());
-            return Err(refuse("category", format_args!("{} places", categories.len()), expected));
+            return Err(mismatch("category", format_args!("{} places", categories.len()), expected));
         }
         let mut one_hot = Self::new(columns, categories_max);
         for (column, category) in of.into_iter().zip(categories) {
             if column as usize >= columns {
-                return Err(refuse("column", column, format!("a number below {columns}")));
+                return Err(mismatch("column", column, format!("a number below {columns}")));
             }
             let place = one_hot.places;
             if one_hot.claim(column as usize, category) != place {
                 let expected = format!("up to {categories_max} categories a column, each once, none missing");
-                return Err(refuse("category", format_args!("{category:#x} in column {column}"), expected));
+                return Err(mismatch("category", format_args!("{category:#x} in column {column}"), expected));
             }
         }
         Ok(one_hot)

@@ -1,5 +1,4 @@
-use super::refuse;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// Standardised values stay within ±8, and a value farther out counts as if it were there. Of a normal column one
 /// value in 10^15 lies beyond, so that only outliers are touched; one of them, of any size, moves a weighted sum by
@@ -89,14 +88,14 @@ impl Standardiser {
         let read = |path: &str, lowest: f64| {
             let values = state.f64s(path)?;
             if values.len() != columns {
-                return Err(refuse(
+                return Err(mismatch(
                     path,
                     format_args!("{} columns", values.len()),
                     format!("{columns} columns"),
                 ));
             }
             match values.iter().find(|v| !v.is_finite() || **v < lowest) {
-                Some(value) => Err(refuse(path, value, format!("finite numbers from {lowest}"))),
+                Some(value) => Err(mismatch(path, value, format!("finite numbers from {lowest}"))),
                 None => Ok(values),
             }
         };
@@ -239,14 +238,14 @@ impl Scaling {
         let read = |path: &str| {
             let values = state.f32s(path)?;
             if values.len() != columns {
-                return Err(refuse(
+                return Err(mismatch(
                     path,
                     format_args!("{} columns", values.len()),
                     format!("{columns} columns"),
                 ));
             }
             match values.iter().find(|v| !v.is_finite()) {
-                Some(value) => Err(refuse(path, value, "finite numbers")),
+                Some(value) => Err(mismatch(path, value, "finite numbers")),
                 None => Ok(values),
             }
         };

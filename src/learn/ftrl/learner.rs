@@ -10,11 +10,11 @@ use super::scaling::NumericScaling;
 use super::table::{LANES, LEAF, Table};
 use super::{passive, saved};
 use crate::config::{FtrlConfig, SparseStep};
-use crate::learn::encode::{Standardiser, read_under, refuse};
+use crate::learn::encode::{Standardiser, read_under};
 use crate::learn::linear::step;
 use crate::learn::{Columns, Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// Features whose slots are computed and fetched before the first of their rows is learned: enough rows to keep memory
 /// busy, few enough to stay in the first cache.
@@ -352,11 +352,11 @@ impl Learner for FtrlLearner {
         if let Rule::Adaptive(Adaptive { examples, lengths, .. }) = &mut rule {
             let seen = state.f64s("seen")?;
             let [a, b] = seen[..] else {
-                return Err(refuse("seen", format_args!("{} numbers", seen.len()), "2 numbers"));
+                return Err(mismatch("seen", format_args!("{} numbers", seen.len()), "2 numbers"));
             };
             if !(a.is_finite() && b.is_finite() && a >= 0.0 && b >= a) {
                 let expected = "finite numbers from 0, the second not below the first";
-                return Err(refuse("seen", format_args!("{a} and {b}"), expected));
+                return Err(mismatch("seen", format_args!("{a} and {b}"), expected));
             }
             (*examples, *lengths) = (a, b);
         }

@@ -2,8 +2,7 @@
 
 use super::leaves::Leaves;
 use super::table::{LANES, LEAF, Table};
-use crate::learn::encode::refuse;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, finite, mismatch, sized};
 
 /// Puts the slots of `table` that are not 0: `slot` ascending, `value` and `squares`.
 pub(super) fn put_table(map: &mut TensorMap, table: &Table) {
@@ -26,8 +25,8 @@ pub(super) fn put_table(map: &mut TensorMap, table: &Table) {
 /// What [`put_table`] put of `slots` slots.
 pub(super) fn table(state: &TensorMap, slots: usize) -> Result<Table, StateError> {
     let at = positions(state, slots)?;
-    let values = numbers(state, "value", at.len(), f32::MIN)?;
-    let squares = numbers(state, "squares", at.len(), 0.0)?;
+    let values = finite(sized(state.f32s("value")?, at.len(), "value")?, "value")?;
+    let squares = at_least(sized(state.f32s("squares")?, at.len(), "squares")?, 0.0, "squares")?;
     let mut table = Table::new(slots);
     for (slot, (value, square)) in at.into_iter().zip(values.into_iter().zip(squares)) {
         let (value_at, squares_at) = table.change(slot);
@@ -46,7 +45,7 @@ pub(super) fn put_leaves(map: &mut TensorMap, leaves: &Leaves) {
 /// What [`put_leaves`] put of `slots` slots.
 pub(super) fn leaves(state: &TensorMap, slots: usize) -> Result<Leaves, StateError> {
     let at = positions(state, slots)?;
-    let weights = numbers(state, "weight", at.len(), f32::MIN)?;
+    let weights = finite(sized(state.f32s("weight")?, at.len(), "weight")?, "weight")?;
     let mut leaves = Leaves::new(slots);
     let mut rest = at.iter().zip(&weights).peekable();
     while let Some((first, _)) = rest.peek() {
@@ -63,21 +62,12 @@ pub(super) fn leaves(state: &TensorMap, slots: usize) -> Result<Leaves, StateErr
 fn positions(state: &TensorMap, slots: usize) -> Result<Vec<u32>, StateError> {
     let at = state.u32s("slot")?;
     if let Some(slot) = at.iter().find(|slot| **slot as usize >= slots) {
-        return Err(refuse("slot", slot, format!("numbers below {slots}")));
+        return Err(mismatch("slot", slot, format!("numbers below {slots}")));
     }
     match at.windows(2).find(|pair| pair[0] >= pair[1]) {
-        Some(pair) => Err(refuse("slot", format_args!("{} after {}", pair[1], pair[0]), "ascending numbers")),
+        Some(pair) => {
+            Err(mismatch("slot", format_args!("{} after {}", pair[1], pair[0]), "ascending numbers"))
+        }
         None => Ok(at),
-    }
-}
-
-fn numbers(state: &TensorMap, path: &str, expected: usize, lowest: f32) -> Result<Vec<f32>, StateError> {
-    let numbers = state.f32s(path)?;
-    if numbers.len() != expected {
-        return Err(refuse(path, format_args!("{} numbers", numbers.len()), format!("{expected} numbers")));
-    }
-    match numbers.iter().find(|number| !number.is_finite() || **number < lowest) {
-        Some(number) => Err(refuse(path, number, "finite numbers in their range")),
-        None => Ok(numbers),
     }
 }

@@ -1,6 +1,6 @@
 use crate::config::SparseScaling;
-use crate::learn::encode::{BOUND, Scaling, Standardiser, read_under, refuse};
-use crate::state::{StateError, TensorMap};
+use crate::learn::encode::{BOUND, Scaling, Standardiser, read_under};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// Raw values stay within a million, so that every product of theirs can be represented.
 const RAW_MAX: f32 = 1e6;
@@ -172,10 +172,10 @@ impl Largest {
         let largest = state.f32s("largest")?;
         if largest.len() != columns {
             let found = format_args!("{} columns", largest.len());
-            return Err(refuse("largest", found, format!("{columns} columns")));
+            return Err(mismatch("largest", found, format!("{columns} columns")));
         }
         match largest.iter().find(|value| !value.is_finite() || **value < 0.0) {
-            Some(value) => Err(refuse("largest", value, "finite numbers from 0")),
+            Some(value) => Err(mismatch("largest", value, "finite numbers from 0")),
             None => Ok(Self(largest)),
         }
     }

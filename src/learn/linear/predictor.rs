@@ -1,10 +1,10 @@
 use super::chunks::Chunks;
 use super::forward::Forward;
 use super::{response, saved};
-use crate::learn::encode::{OneHot, Scaling, read_under, refuse};
+use crate::learn::encode::{OneHot, Scaling, read_under};
 use crate::learn::{Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// What serving needs of a linear model.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl LinearPredictor {
         let scaling = read_under(state, "numeric", |state| Scaling::load(shape.numeric, state))?;
         let categories_max = state.u64_one("categories_max")?;
         let categories_max = u32::try_from(categories_max)
-            .map_err(|_| refuse("categories_max", categories_max, format!("at most {}", u32::MAX)))?;
+            .map_err(|_| mismatch("categories_max", categories_max, format!("at most {}", u32::MAX)))?;
         let one_hot = read_under(state, "categorical", |state| {
             OneHot::load(shape.categorical, categories_max as usize, state)
         })?;

@@ -1,8 +1,7 @@
 //! Weights as tensors, whatever lies between them in memory.
 
 use super::forward::stride;
-use crate::learn::encode::refuse;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// Puts `dense`, `[scores, stride]`, as `weights`, `[scores, numeric]`, and `bias`, `[scores]`.
 pub(super) fn put_dense(map: &mut TensorMap, dense: &[f32], numeric: usize) {
@@ -27,10 +26,10 @@ pub(super) fn dense(state: &TensorMap, numeric: usize, scores: usize) -> Result<
 pub(super) fn numbers(state: &TensorMap, path: &str, expected: usize) -> Result<Vec<f32>, StateError> {
     let numbers = state.f32s(path)?;
     if numbers.len() != expected {
-        return Err(refuse(path, format_args!("{} numbers", numbers.len()), format!("{expected} numbers")));
+        return Err(mismatch(path, format_args!("{} numbers", numbers.len()), format!("{expected} numbers")));
     }
     match numbers.iter().find(|number| !number.is_finite()) {
-        Some(number) => Err(refuse(path, number, "finite numbers")),
+        Some(number) => Err(mismatch(path, number, "finite numbers")),
         None => Ok(numbers),
     }
 }

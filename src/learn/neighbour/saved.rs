@@ -1,9 +1,8 @@
 //! A window as tensors: its rows, oldest first, whatever the blocks.
 
 use super::window::Window;
-use crate::learn::encode::refuse;
 use crate::learn::{Objective, Shape};
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, finite, mismatch, sized};
 
 /// Puts `row_numbers`, `[rows, numeric]`, `row_codes`, `[rows, categorical]`, `row_targets` and `row_weights`.
 pub(super) fn put_window(map: &mut TensorMap, window: &Window) {
@@ -26,7 +25,7 @@ pub(super) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Resul
     let targets = state.f32s("row_targets")?;
     if targets.len() > rows_max {
         let found = format_args!("{} rows", targets.len());
-        return Err(refuse("row_targets", found, format!("at most {rows_max} rows")));
+        return Err(mismatch("row_targets", found, format!("at most {rows_max} rows")));
     }
     let odd = |target: f32| match shape.objective {
         Objective::Classify { classes } => {
@@ -35,16 +34,13 @@ pub(super) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Resul
         Objective::Regress => !target.is_finite(),
     };
     if let Some(target) = targets.iter().find(|target| odd(**target)) {
-        return Err(refuse("row_targets", target, "targets of the task"));
+        return Err(mismatch("row_targets", target, "targets of the task"));
     }
     let rows = targets.len();
-    let numbers = finite(state, "row_numbers", rows * shape.numeric, f32::MIN)?;
-    let weights = finite(state, "row_weights", rows, 0.0)?;
-    let codes = state.u32s("row_codes")?;
-    if codes.len() != rows * shape.categorical {
-        let expected = format!("{} numbers", rows * shape.categorical);
-        return Err(refuse("row_codes", format_args!("{} numbers", codes.len()), expected));
-    }
+    let numbers =
+        finite(sized(state.f32s("row_numbers")?, rows * shape.numeric, "row_numbers")?, "row_numbers")?;
+    let weights = at_least(sized(state.f32s("row_weights")?, rows, "row_weights")?, 0.0, "row_weights")?;
+    let codes = sized(state.u32s("row_codes")?, rows * shape.categorical, "row_codes")?;
     let mut window = Window::new(rows_max, shape.numeric, shape.categorical);
     for row in 0..rows {
         let numbers = &numbers[row * shape.numeric..(row + 1) * shape.numeric];
@@ -52,15 +48,4 @@ pub(super) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Resul
         window.push(numbers, codes, targets[row], weights[row]);
     }
     Ok(window)
-}
-
-fn finite(state: &TensorMap, path: &str, expected: usize, lowest: f32) -> Result<Vec<f32>, StateError> {
-    let numbers = state.f32s(path)?;
-    if numbers.len() != expected {
-        return Err(refuse(path, format_args!("{} numbers", numbers.len()), format!("{expected} numbers")));
-    }
-    match numbers.iter().find(|number| !number.is_finite() || **number < lowest) {
-        Some(number) => Err(refuse(path, number, "finite numbers in their range")),
-        None => Ok(numbers),
-    }
 }

@@ -7,8 +7,8 @@ use super::nodes::{Node, Nodes};
 use super::saved;
 use super::vote::highest;
 use crate::detect::{Adwin, AdwinConfig};
-use crate::learn::encode::{read_under, refuse};
-use crate::state::{StateError, TensorMap};
+use crate::learn::encode::read_under;
+use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 
 /// No alternate.
 const NONE: u32 = u32::MAX;
@@ -285,12 +285,12 @@ pub(super) fn load(
     let tree = saved::load_tree(shape, state)?;
     let nodes = tree.nodes.all.len();
     let waste = state.u64_one("waste")? as usize;
-    let alternates = saved::sized(state.u32s("alternates")?, nodes, "alternates")?;
-    let records = saved::finite(saved::sized(state.f64s("records")?, 2 * nodes, "records")?, "records")?;
+    let alternates = sized(state.u32s("alternates")?, nodes, "alternates")?;
+    let records = finite(sized(state.f64s("records")?, 2 * nodes, "records")?, "records")?;
     let mut roots = vec![0];
     roots.extend(alternates.iter().copied().filter(|alternate| *alternate != NONE));
     if alternates.iter().any(|alternate| *alternate != NONE && *alternate as usize >= nodes) {
-        return Err(refuse("alternates", "a node that is not there", format!("numbers below {nodes}")));
+        return Err(mismatch("alternates", "a node that is not there", format!("numbers below {nodes}")));
     }
     saved::check_ways(&tree.nodes.all, &tree.nodes.fans, &roots, tree.leaves.heads.len())?;
     let mut watches = Vec::with_capacity(nodes);

@@ -5,15 +5,15 @@ use super::leaves::{Example, LeafShape, Scratch};
 use super::member::{Member, Plan};
 use super::poisson::Poisson;
 use super::row::Row;
-use super::saved::{self, finite, sized};
+use super::saved;
 use super::view::TreeView;
 use crate::config::ForestConfig;
 use crate::detect::{Adwin, AdwinConfig};
 use crate::learn::counter::Counter;
-use crate::learn::encode::{read_under, refuse};
+use crate::learn::encode::read_under;
 use crate::learn::{Context, Examples, Learner, Predictions, Predictor, Shape};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 
 /// Streams of random numbers: the weights of examples, and from the next on the seeds of each member's trees.
 const WEIGHTS: u64 = 0;
@@ -201,7 +201,7 @@ fn load_member(member: &mut Member, plan: &Plan, state: &TensorMap) -> Result<()
     member.background = match state.bytes("grows")? {
         [0] => None,
         [1] => Some(read_under(state, "background", |state| saved::load_tree(plan.leaf, state))?),
-        other => return Err(refuse("grows", format_args!("{other:?}"), "[0] or [1]")),
+        other => return Err(mismatch("grows", format_args!("{other:?}"), "[0] or [1]")),
     };
     Ok(())
 }

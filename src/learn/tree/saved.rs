@@ -10,24 +10,7 @@ use super::shelf::Shelf;
 use super::table::Table;
 use super::view::{BayesView, LeafView, TreeView};
 use crate::learn::Shape;
-use crate::learn::encode::refuse;
-use crate::state::{StateError, TensorMap};
-
-/// Refuses a tensor that has not `expected` elements.
-pub(super) fn sized<T>(values: Vec<T>, expected: usize, path: &str) -> Result<Vec<T>, StateError> {
-    if values.len() == expected {
-        return Ok(values);
-    }
-    Err(refuse(path, format_args!("{} elements", values.len()), format!("{expected} elements")))
-}
-
-/// Refuses numbers that are not finite.
-pub(super) fn finite<T: Copy + Into<f64>>(values: Vec<T>, path: &str) -> Result<Vec<T>, StateError> {
-    match values.iter().map(|value| (*value).into()).find(|value: &f64| !value.is_finite()) {
-        Some(value) => Err(refuse(path, value, "finite numbers")),
-        None => Ok(values),
-    }
-}
+use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 
 fn put_nodes(map: &mut TensorMap, nodes: &[Node], fans: &[Fan]) {
     map.put_u32("test", &nodes.iter().map(|node| node.test).collect::<Vec<_>>());
@@ -51,12 +34,12 @@ fn load_nodes(
     let mut categories = sized(state.u64s("fans")?, total as usize, "fans")?.into_iter();
     let fans: Vec<Fan> = lens.iter().map(|len| categories.by_ref().take(*len as usize).collect()).collect();
     if fans.iter().any(|fan| !fan.is_sorted_by(|a, b| a < b)) {
-        return Err(refuse("fans", "unsorted categories", "sorted categories"));
+        return Err(mismatch("fans", "unsorted categories", "sorted categories"));
     }
     let parts = test.into_iter().zip(first).zip(value);
     let nodes: Vec<Node> = parts.map(|((test, first), value)| Node { test, first, value }).collect();
     match nodes.iter().find(|node| !node.fits(numeric, categorical, fans.len())) {
-        Some(node) => Err(refuse("test", format_args!("{node:?}"), "a test of one of the columns")),
+        Some(node) => Err(mismatch("test", format_args!("{node:?}"), "a test of one of the columns")),
         None => Ok((nodes, fans)),
     }
 }
@@ -73,13 +56,13 @@ pub(super) fn check_ways(
     while let Some(at) = open.pop() {
         let new = met.get_mut(at).map(|met| !std::mem::replace(met, true));
         if new != Some(true) {
-            return Err(refuse("first", at, "a tree of nodes"));
+            return Err(mismatch("first", at, "a tree of nodes"));
         }
         let node = nodes[at];
         if node.is_leaf() {
             let free = taken.get_mut(node.first as usize).map(|taken| !std::mem::replace(taken, true));
             if free != Some(true) {
-                return Err(refuse("first", node.first, "a leaf of its own"));
+                return Err(mismatch("first", node.first, "a leaf of its own"));
             }
         }
         open.extend((0..node.children(fans)).map(|child| node.first as usize + child));
@@ -110,7 +93,7 @@ fn load_tables(
         |numbers: &[u64]| numbers.iter().fold(0_u64, |sum, number| sum.saturating_add(*number)) as usize;
     let columns = sized(state.u32s("table_columns")?, sum(&held), "table_columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize >= categorical) {
-        return Err(refuse("table_columns", column, format!("a number below {categorical}")));
+        return Err(mismatch("table_columns", column, format!("a number below {categorical}")));
     }
     let lens = sized(state.u64s("table_lens")?, columns.len(), "table_lens")?;
     let mut categories = sized(state.u64s("categories")?, sum(&lens), "categories")?.into_iter();
@@ -127,7 +110,7 @@ fn load_tables(
     let all: Vec<Vec<Table>> =
         held.iter().map(|held| tables.by_ref().take(*held as usize).collect()).collect();
     if all.iter().flatten().any(|table| !table.categories.is_sorted_by(|a, b| a < b)) {
-        return Err(refuse("categories", "unsorted categories", "sorted categories"));
+        return Err(mismatch("categories", "unsorted categories", "sorted categories"));
     }
     Ok(all)
 }
@@ -163,7 +146,7 @@ pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, Sta
     let held = state.u64s("tables")?.len();
     let columns = sized(state.u32s("columns")?, held * shape.width(), "columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize > shape.numeric) {
-        return Err(refuse("columns", column, format!("at most {}", shape.numeric)));
+        return Err(mismatch("columns", column, format!("at most {}", shape.numeric)));
     }
     let cells = held * shape.classes * RUNS * shape.width();
     let cells = finite(sized(state.f32s("cells")?, cells, "cells")?, "cells")?;
@@ -173,7 +156,11 @@ pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, Sta
     for slot in slots_of.iter().filter(|slot| **slot != NO_SLOT).chain(&free) {
         let new = owned.get_mut(*slot as usize).map(|owned| !std::mem::replace(owned, true));
         if new != Some(true) {
-            return Err(refuse("slots", slot, format!("each number below {held} once, here or in \"free\"")));
+            return Err(mismatch(
+                "slots",
+                slot,
+                format!("each number below {held} once, here or in \"free\""),
+            ));
         }
     }
     let draws = sized(state.u64s("draws")?, 2, "draws")?;
@@ -229,7 +216,7 @@ pub(super) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, St
     let width = usize::try_from(state.u64_one("width")?).unwrap_or(usize::MAX);
     let columns = sized(state.u32s("columns")?, votes.saturating_mul(width), "columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize > shape.numeric) {
-        return Err(refuse("columns", column, format!("at most {}", shape.numeric)));
+        return Err(mismatch("columns", column, format!("at most {}", shape.numeric)));
     }
     let block = classes.saturating_mul(RUNS_READ).saturating_mul(width);
     let cells = finite(sized(state.f32s("cells")?, votes.saturating_mul(block), "cells")?, "cells")?;
