@@ -79,7 +79,7 @@ fn learn(config: &FtrlConfig, hashes: &[u64], texts: Option<&[String]>) -> Resul
     let context = Context { entry: 1, seed: 1, time_ms: 0 };
     let (weights, mut out) = ([1.0; BATCH], Predictions::default());
     let mut batches: Vec<(Rows, Vec<f32>)> = hashes
-        .chunks_exact(BATCH * FEATURES)
+        .chunks(BATCH * FEATURES)
         .map(|hashes| {
             let mut rows = Rows::with_capacity(0, FEATURES, BATCH);
             hashes.chunks_exact(FEATURES).for_each(|hashes| rows.push(&[], hashes));
@@ -93,14 +93,15 @@ fn learn(config: &FtrlConfig, hashes: &[u64], texts: Option<&[String]>) -> Resul
     for (index, (rows, targets)) in batches.iter_mut().enumerate() {
         if let Some(texts) = texts {
             rows.clear();
-            for texts in texts[index * BATCH * FEATURES..][..BATCH * FEATURES].chunks_exact(FEATURES) {
+            for texts in texts[index * BATCH * FEATURES..][..targets.len() * FEATURES].chunks_exact(FEATURES)
+            {
                 for (hash, text) in row.iter_mut().zip(texts) {
                     *hash = xxh3_64(text.as_bytes()).max(1);
                 }
                 rows.push(&[], &row);
             }
         }
-        let examples = Examples { rows, targets, weights: &weights };
+        let examples = Examples { rows, targets, weights: &weights[..targets.len()] };
         learner.learn(examples, &context, &mut out);
     }
     Ok((cpu_ns()? - before) as f64 / 1e9)

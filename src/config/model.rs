@@ -163,11 +163,11 @@ pub struct FtrlConfig {
     #[serde(serialize_with = "shortest")]
     #[schemars(range(min = 0, max = 1_000))]
     pub beta: f32,
-    /// L1 penalty: FTRL's lambda 1, a step otherwise.
+    /// L1 penalty: FTRL's lambda 1, or what an adaptive step takes off; passive-aggressive steps have none.
     #[serde(serialize_with = "shortest")]
     #[schemars(range(min = 0, max = 1_000))]
     pub l1: f32,
-    /// L2 penalty: FTRL's lambda 2, a step otherwise.
+    /// L2 penalty: FTRL's lambda 2, or what an adaptive step takes off; passive-aggressive steps have none.
     #[serde(serialize_with = "shortest")]
     #[schemars(range(min = 0, max = 1_000))]
     pub l2: f32,

@@ -309,6 +309,11 @@ impl Adwin {
             let expected = format!("1 to {}", self.config.clock);
             return Err(mismatch("until_check", until_check.to_string(), expected));
         }
+        for (values, path) in [(&sums[..], "sums"), (&totals[..], "totals"), (&variances[..], "variances")] {
+            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                return Err(mismatch(path, value, "finite numbers"));
+            }
+        }
         let mut loaded = Self::new(self.config.clone());
         loaded.lens = vec![0; lens.len()];
         loaded.buckets = vec![Bucket::default(); lens.len() * self.stride()];

@@ -92,7 +92,7 @@ pub fn elec2() -> Data {
     data
 }
 
-/// Three columns of different units, some values missing, and a column of categories, with targets that depend on all.
+/// Three columns of different units, some values missing, and a column of categories, one of them the missing one, with targets that depend on all.
 pub fn mixed(objective: Objective, rows: usize) -> Data {
     let mut random = SplitMix(7);
     let mut data = Data::new(3, 1);
@@ -114,7 +114,7 @@ pub fn mixed(objective: Objective, rows: usize) -> Data {
             numeric[row % 3] = f32::NAN;
         }
         let weight = [1.0, 1.0, 1.0, 0.25, 3.0, 40.0][row % 6];
-        data.push(&numeric, &[category * 1_000_003 + 1], target, weight);
+        data.push(&numeric, &[category * 1_000_003], target, weight);
     }
     data
 }

@@ -128,16 +128,18 @@ impl AlertBook {
         }
     }
 
-    /// Every firing alert is resolved for the same reason; the others stay until they age out.
+    /// Every firing alert of these kinds is resolved for the same reason; the others stay until they age out.
     pub fn resolve_all(
         &mut self,
+        kinds: impl Fn(AlertKind) -> bool,
         message: &str,
         version: Option<u64>,
         now_ms: u64,
         out: &mut Vec<AlertChange>,
     ) {
         let age_ms = self.age_ms;
-        for kept in self.alerts.values_mut().filter(|kept| kept.alert.state == AlertState::Firing) {
+        let concerned = |alert: &Alert| alert.state == AlertState::Firing && kinds(alert.kind);
+        for kept in self.alerts.values_mut().filter(|kept| concerned(&kept.alert)) {
             let resolution = Resolution { observed: None, version, message: message.into() };
             kept.resolve(resolution, now_ms, age_ms);
             out.push(AlertChange::Put(kept.alert.clone()));

@@ -159,7 +159,7 @@ impl Monitor {
     }
 
     /// Begins anew for an untrained model, maybe of another task: nothing is kept but the alerts, of which those that
-    /// fire are resolved.
+    /// fire are resolved, if they are about the model or what waits for it. A skipped row is neither.
     pub fn begin_anew(
         &mut self,
         config: &MonitorConfig,
@@ -171,7 +171,8 @@ impl Monitor {
         let mut fresh = Self::new(&self.pipeline, config, task, outputs);
         std::mem::swap(&mut fresh.alerts, &mut self.alerts);
         fresh.alerts.set_age(config.alert_age_ms);
-        fresh.alerts.resolve_all("the model begins anew, untrained", version, now_ms, out);
+        let concerned = |kind| kind != AlertKind::RowSkipped;
+        fresh.alerts.resolve_all(concerned, "the model begins anew, untrained", version, now_ms, out);
         *self = fresh;
     }
 

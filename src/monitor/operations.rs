@@ -163,7 +163,7 @@ impl Monitor {
     /// Pending is full, so that its oldest events expire early.
     pub fn pending_full(
         &mut self,
-        rows_max: u64,
+        (pending, rows_max): (u64, u64),
         now_ms: u64,
         version: Option<u64>,
         out: &mut Vec<AlertChange>,
@@ -177,7 +177,7 @@ impl Monitor {
         let finding = Finding {
             kind: AlertKind::PendingFull,
             subject: PENDING.into(),
-            observed: rows_max as f64,
+            observed: pending as f64,
             threshold: rows_max as f64,
             version,
             message,

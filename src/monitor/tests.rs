@@ -144,6 +144,27 @@ fn a_new_configuration_keeps_the_scores_and_resolves_what_it_switches_off() {
 }
 
 #[test]
+fn a_model_that_begins_anew_keeps_no_score_and_resolves_what_is_about_it() {
+    let mut monitor = Monitor::new("tide", &config(), Task::Binary, 2);
+    feed(&mut monitor, 1, 60, 0.1, 0);
+    assert_eq!(feed(&mut monitor, 2, 20, 0.4, 60_000).len(), 2);
+    let mut out = Vec::new();
+    monitor.row_skipped(("t", 0, 7), "it panics", 80_000, Some(3), &mut out);
+    out.clear();
+    let changed = MonitorConfig { alert_age_ms: 5, ..config() };
+    monitor.begin_anew(&changed, (Task::Multiclass, 3), 80_000, Some(3), &mut out);
+    let told: Vec<_> = out.iter().map(AlertChange::key).collect();
+    assert_eq!(told, ["tide/drift/served_error", "tide/quality/accuracy"]);
+    assert!(monitor.alerts().is_firing(AlertKind::RowSkipped, "t/0"), "the record is still lost");
+    let fresh = Monitor::new("tide", &changed, Task::Multiclass, 3).report();
+    let report = monitor.report();
+    assert_eq!((report.examples, &report.served, &report.learner), (0, &fresh.served, &fresh.learner));
+    out.clear();
+    monitor.tick(80_005, &mut out);
+    assert_eq!(out.len(), 2, "resolved alerts age out by the new configuration: {out:?}");
+}
+
+#[test]
 fn operational_alerts_fire_and_are_resolved() {
     let mut monitor = Monitor::new("tide", &config(), Task::Binary, 2);
     let mut out = Vec::new();
@@ -152,7 +173,7 @@ fn operational_alerts_fire_and_are_resolved() {
     monitor.model_not_finite(2, 1, None, &mut out);
     monitor.model_not_finite(3, 2, None, &mut out);
     monitor.model_finite(4, 3, Some(1), &mut out);
-    monitor.pending_full(1_000, 4, None, &mut out);
+    monitor.pending_full((1_000, 1_000), 4, None, &mut out);
     monitor.row_skipped(("events", 0, 17), "learn panicked twice", 5, None, &mut out);
     let told: Vec<_> = out.iter().map(AlertChange::key).collect();
     let expected = [

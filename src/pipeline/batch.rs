@@ -83,7 +83,8 @@ impl BatchWork {
         machine.accounts.labels.expired += tally.labels_expired;
         if tally.crowded_out > 0 {
             let (rows_max, version) = (machine.setup.config.join.rows_max as u64, machine.cursor.version);
-            machine.monitor.pending_full(rows_max, entry.time_ms, Some(version), alerts);
+            let pending = machine.join.pending() as u64;
+            machine.monitor.pending_full((pending, rows_max), entry.time_ms, Some(version), alerts);
         }
         self.learn(machine, entry, effects, alerts);
         machine.accounts.events.pending = machine.join.pending() as u64;

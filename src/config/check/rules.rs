@@ -66,7 +66,6 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         places(name, &pipeline.events, &mut report);
         features(name, pipeline, &mut report);
         classes(name, pipeline, &mut report);
-        learner(name, pipeline, &mut report);
         join(name, pipeline, &mut report);
         model(name, pipeline, &mut report);
         quality(name, pipeline.schema.task, &pipeline.monitor.quality, &mut report);
@@ -76,17 +75,6 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         }
     }
     report.faults
-}
-
-fn learner(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
-    let tree = matches!(
-        pipeline.model.learner,
-        LearnerKind::HoeffdingTree | LearnerKind::HoeffdingAdaptiveTree | LearnerKind::Arf
-    );
-    if tree && pipeline.schema.task == Task::Regression {
-        let path = ["pipeline", name, "model", "learner"];
-        report.fault(&path, "a learner that tells classes apart, for a regression", "\"linear\" or \"mlp\"");
-    }
 }
 
 fn host_and_port(text: &str, port_min: u16) -> bool {
@@ -250,9 +238,13 @@ fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
     let (schema, model) = (&pipeline.schema, &pipeline.model);
     let wrong = match (model.learner, schema.task) {
         (LearnerKind::Majority, Task::Regression) => Some(("no classes to count in a regression", "mean")),
-        (LearnerKind::NaiveBayes, Task::Regression) => {
-            Some(("no classes to tell apart in a regression", "linear"))
-        }
+        (
+            LearnerKind::NaiveBayes
+            | LearnerKind::HoeffdingTree
+            | LearnerKind::HoeffdingAdaptiveTree
+            | LearnerKind::Arf,
+            Task::Regression,
+        ) => Some(("no classes to tell apart in a regression", "linear")),
         (LearnerKind::Mean, Task::Binary | Task::Multiclass) => {
             Some(("no values to take the mean of in a classification", "majority"))
         }

@@ -68,7 +68,7 @@ impl Baseline for NoChange {
 
     fn learn_one(&mut self, target: f32, _importance: f32) {
         if !self.last.is_nan() {
-            self.followed += 1;
+            self.followed = self.followed.saturating_add(1);
             self.kept += u64::from(self.last == target);
         }
         self.last = target;

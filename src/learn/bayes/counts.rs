@@ -35,7 +35,8 @@ impl Counts {
         }
     }
 
-    /// Takes a row of a class in; a column's counts of a class are halved where they come to more than `count_max`.
+    /// Takes a row of a class in; the class's counts, of all columns, are halved once
+    /// those of one come to more than `count_max`.
     pub fn learn(&mut self, class: usize, row: &[u64], weight: f64, count_max: f64) {
         let classes = self.classes;
         let mut full = false;

@@ -8,9 +8,6 @@ const SURPRISE_MAX: f64 = 40.0;
 /// rule it out alone.
 const LEAST: f64 = 0.01;
 
-/// Below, a variance counts as this: f32 has no finer numbers.
-const VARIANCE_MIN: f64 = 1e-74;
-
 /// A normal distribution for each class and numeric column, `[classes, columns]` each.
 ///
 /// Weighted running moments (West, 1979). Until a class has many examples of its own, its variance is drawn towards that
@@ -28,7 +25,7 @@ pub(super) struct Normals {
 pub(super) struct Density {
     columns: usize,
     means: Vec<f64>,
-    /// Logarithm of the height, and one over twice the variance; 0 before there is a value.
+    /// Logarithm of the height, and one over twice the variance; 0 before the column varied.
     heights: Vec<f64>,
     inverses: Vec<f64>,
 }
@@ -108,11 +105,16 @@ impl Normals {
             let variance = &mut self.variances[at];
             *variance = (*variance + (delta * (delta - delta * step) - *variance) * step).max(0.0);
             let whole = if scale > 0.0 { 1.0 / (scale * scale) } else { 0.0 };
-            let drawn = ((*variance * count + whole) / (count + 1.0) + LEAST * whole).max(VARIANCE_MIN);
+            let drawn = (*variance * count + whole) / (count + 1.0) + LEAST * whole;
             self.counts[at] = count;
             self.density.means[at] = mean;
-            self.density.heights[at] = -0.5 * libm::log(std::f64::consts::TAU * drawn);
-            self.density.inverses[at] = 0.5 / drawn;
+            // A column that was constant so far says nothing: as a spike it would decide alone for every class that is
+            // not learned again once the column varies.
+            (self.density.heights[at], self.density.inverses[at]) = if scale > 0.0 {
+                (-0.5 * libm::log(std::f64::consts::TAU * drawn), 0.5 / drawn)
+            } else {
+                (0.0, 0.0)
+            };
         }
     }
 

@@ -86,3 +86,14 @@ fn a_class_that_was_never_seen_has_next_to_nothing() {
     data.teach(learner);
     assert!(data.ask(learner).row(50)[2..].iter().all(|p| *p > 0.0 && *p < 0.002));
 }
+
+#[test]
+fn a_column_that_begins_to_vary_does_not_hand_all_rows_to_the_other_class() {
+    let mut data = Data::new(1, 0);
+    (0..100).for_each(|row| data.push(&[0.0], &[], f32::from(row == 0), 1.0));
+    data.push(&[1.0], &[], 0.0, 1.0);
+    let learner = &mut *data.learner(&model(0, 64), BINARY);
+    data.teach(learner);
+    // Class 1 was there once among 101: a row of the old value is still of class 0.
+    assert!(data.ask(learner).row(50)[0] > 0.5);
+}

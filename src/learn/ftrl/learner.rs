@@ -16,6 +16,9 @@ use crate::learn::{Columns, Context, Examples, Learner, Objective, Predictions, 
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap, mismatch};
 
+/// Below, FTRL's beta counts as this.
+const BETA_MIN: f32 = 1e-6;
+
 /// Features whose slots are computed and fetched before the first of their rows is learned: enough rows to keep memory
 /// busy, few enough to stay in the first cache.
 const AHEAD: usize = 256;
@@ -73,7 +76,11 @@ impl Rule {
     fn new(config: &FtrlConfig) -> Self {
         let &FtrlConfig { step, rate, beta, l1, l2, .. } = config;
         match step {
-            SparseStep::Ftrl => Self::Proximal(Proximal { slowness: 1.0 / rate, beta, l1, l2 }),
+            SparseStep::Ftrl => {
+                // A gradient whose square underflows would otherwise be divided by 0.
+                let beta = beta.max(BETA_MIN);
+                Self::Proximal(Proximal { slowness: 1.0 / rate, beta, l1, l2 })
+            }
             SparseStep::Adaptive => Self::Adaptive(Adaptive { rate, l1, l2, examples: 0.0, lengths: 0.0 }),
             SparseStep::PassiveAggressive => Self::Passive(rate),
         }

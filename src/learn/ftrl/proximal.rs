@@ -41,6 +41,8 @@ impl Proximal {
     #[inline(always)]
     fn change(self, z: f32, n: f32, gradient: f32) -> (f32, f32) {
         let root = n.sqrt();
+        // Its square stays finite, and so does all that follows.
+        let gradient = bounded(gradient);
         let square = gradient * gradient;
         let sigma = ((n + square).sqrt() - root) * self.slowness;
         (gradient - sigma * self.weight_of_root(z, root), square)

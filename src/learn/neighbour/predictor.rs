@@ -89,7 +89,7 @@ pub(super) fn fill(scaling: &Scaling, numeric: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Categories by half of their hash: of a window's few, two are the same once in a million windows.
+/// Categories by half of their hash: two of 90 are the same once in a million windows, two of 1,000 once in ten thousand.
 #[inline]
 pub(super) fn encode(categorical: &[u64], out: &mut [u32]) {
     for (out, category) in out.iter_mut().zip(categorical) {

@@ -1,8 +1,11 @@
 //! A window as tensors: its rows, oldest first, whatever the blocks.
 
 use super::window::Window;
-use crate::learn::{Objective, Shape};
+use crate::learn::Shape;
 use crate::state::{StateError, TensorMap, at_least, finite, mismatch, sized};
+
+/// The least importance above zero.
+const WEIGHT_MIN: f64 = f32::from_bits(1) as f64;
 
 /// Puts `row_numbers`, `[rows, numeric]`, `row_codes`, `[rows, categorical]`, `row_targets` and `row_weights`.
 pub(super) fn put_window(map: &mut TensorMap, window: &Window) {
@@ -27,19 +30,15 @@ pub(super) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Resul
         let found = format_args!("{} rows", targets.len());
         return Err(mismatch("row_targets", found, format!("at most {rows_max} rows")));
     }
-    let odd = |target: f32| match shape.objective {
-        Objective::Classify { classes } => {
-            !(target >= 0.0 && (target as usize) < classes && target.fract() == 0.0)
-        }
-        Objective::Regress => !target.is_finite(),
-    };
-    if let Some(target) = targets.iter().find(|target| odd(**target)) {
+    let odd = |target: &&f32| shape.objective.importance(**target, 1.0).is_none();
+    if let Some(target) = targets.iter().find(odd) {
         return Err(mismatch("row_targets", target, "targets of the task"));
     }
     let rows = targets.len();
     let numbers =
         finite(sized(state.f32s("row_numbers")?, rows * shape.numeric, "row_numbers")?, "row_numbers")?;
-    let weights = at_least(sized(state.f32s("row_weights")?, rows, "row_weights")?, 0.0, "row_weights")?;
+    let weights =
+        at_least(sized(state.f32s("row_weights")?, rows, "row_weights")?, WEIGHT_MIN, "row_weights")?;
     let codes = sized(state.u32s("row_codes")?, rows * shape.categorical, "row_codes")?;
     let mut window = Window::new(rows_max, shape.numeric, shape.categorical);
     for row in 0..rows {

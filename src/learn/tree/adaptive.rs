@@ -67,9 +67,7 @@ impl Learner for HoeffdingAdaptiveTree {
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Self { shape, growth, branches, row, scratch, .. } = self;
         each_example(examples, shape.objective, row, out, |row, label, out| match label {
-            Some((class, weight)) => {
-                branches.learn(Example { row, class, weight }, growth, scratch, out);
-            }
+            Some((class, weight)) => branches.learn(Example { row, class, weight }, growth, scratch, out),
             None => branches.tree.predict(row, growth, scratch, out),
         });
     }

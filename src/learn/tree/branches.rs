@@ -1,5 +1,7 @@
 //! A tree whose branches are watched, and the alternates that grow beside them.
 
+use std::mem::take;
+
 use super::grown::Tree;
 use super::growth::Growth;
 use super::leaves::{Example, LeafShape, Leaves, Scratch};
@@ -71,17 +73,22 @@ pub(super) struct Branches {
     /// Nodes that were cut off.
     waste: usize,
     adwin: AdwinConfig,
+    /// Room for one example in work: an alternate's prediction, and the alternates that are to learn it.
+    other: Vec<f32>,
+    alternates: Vec<u32>,
 }
 
 impl Branches {
     pub fn new(shape: LeafShape, adwin: &AdwinConfig) -> Self {
         let (tree, watches) = (Tree::new(shape, 0), vec![Watch::new(adwin)]);
-        Self { tree, watches, moved: false, waste: 0, adwin: adwin.clone() }
+        let (other, alternates) = (Vec::new(), Vec::new());
+        Self { tree, watches, moved: false, waste: 0, adwin: adwin.clone(), other, alternates }
     }
 
     /// Predicts with the main branches into `out`, then learns.
     pub fn learn(&mut self, example: Example<'_>, growth: &Growth, scratch: &mut Scratch, out: &mut [f32]) {
-        let (mut other, mut alternates) = (Vec::new(), Vec::new());
+        let (mut other, mut alternates) = (take(&mut self.other), take(&mut self.alternates));
+        alternates.clear();
         self.learn_branch(0, example, growth, scratch, out, &mut alternates);
         // Alternates of alternates come into the list behind them.
         let mut next = 0;
@@ -90,7 +97,10 @@ impl Branches {
             self.learn_branch(root, example, growth, scratch, &mut other, &mut alternates);
             next += 1;
         }
-        if self.waste > WASTE_MAX + self.tree.nodes.all.len() / 2 {
+        (self.other, self.alternates) = (other, alternates);
+        let leaves = &self.tree.leaves;
+        let is_full = leaves.bytes() + leaves.shape.leaf_bytes() > growth.memory_bytes_max;
+        if self.waste > WASTE_MAX + self.tree.nodes.all.len() / 2 || (is_full && self.waste > 0) {
             self.compact();
         }
     }
@@ -157,6 +167,8 @@ impl Branches {
         let bound = (spread * (1.0 / watch.asked + 1.0 / other.asked)).sqrt();
         let gain = error - other.error();
         if gain > bound {
+            // So that it is not cut off with the branch.
+            self.watches[at as usize].alternate = NONE;
             self.cut_below(at);
             let node = self.tree.nodes.all[alternate as usize];
             self.tree.nodes.set(at, node);
@@ -297,7 +309,156 @@ pub(super) fn load(
     for (at, (alternate, record)) in alternates.into_iter().zip(records.as_chunks::<2>().0).enumerate() {
         let mut adwin = Adwin::new(config.clone());
         read_under(state, &format!("adwin/{at:08}"), |state| adwin.load(state))?;
+        if !(0.0..=record[0]).contains(&record[1]) {
+            return Err(mismatch(
+                "records",
+                format_args!("{record:?}"),
+                "examples, and of those the wrong ones",
+            ));
+        }
         watches.push(Watch { adwin, asked: record[0], wrong: record[1], alternate });
     }
-    Ok(Branches { tree, watches, moved: true, waste, adwin: config.clone() })
+    let (adwin, other, alternates) = (config.clone(), Vec::new(), Vec::new());
+    Ok(Branches { tree, watches, moved: true, waste, adwin, other, alternates })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TreeConfig;
+    use crate::learn::tree::leaves::NO_SLOT;
+    use crate::learn::tree::row::Row;
+    use crate::schema::Rows;
+    use crate::testing::SplitMix;
+
+    const SHAPE: LeafShape = LeafShape { classes: 2, numeric: 1, categorical: 0, watched: 1, kept_bytes: 0 };
+
+    struct Stand {
+        branches: Branches,
+        growth: Growth,
+        random: SplitMix,
+    }
+
+    impl Stand {
+        fn new() -> Self {
+            let growth =
+                Growth::new(&TreeConfig { grace_period: 10, tie_threshold: 0.4, ..TreeConfig::default() });
+            // Nothing rises by itself.
+            let adwin = AdwinConfig { delta: 1e-300, ..AdwinConfig::default() };
+            Self { branches: Branches::new(SHAPE, &adwin), growth, random: SplitMix(3) }
+        }
+
+        /// Examples whose class is that of their half of the column.
+        fn teach(&mut self, examples: usize) {
+            let (mut row, mut scratch, mut out) = (Row::new(1, 0), Scratch::default(), [0.0; 2]);
+            for _ in 0..examples {
+                let mut rows = Rows::new(1, 0);
+                let value = self.random.unit_f32();
+                rows.push(&[value], &[]);
+                row.set(&rows, 0);
+                let example = Example { row: &row, class: usize::from(value > 0.5), weight: 1.0 };
+                self.branches.learn(example, &self.growth, &mut scratch, &mut out);
+            }
+        }
+
+        /// A tree that has split, and the node of an alternate that has split too.
+        fn with_alternate() -> (Self, u32) {
+            let mut stand = Self::new();
+            stand.teach(300);
+            stand.branches.begin(0, &stand.growth);
+            stand.teach(300);
+            let alternate = stand.branches.watches[0].alternate;
+            let nodes = &stand.branches.tree.nodes.all;
+            assert!(!nodes[0].is_leaf() && !nodes[alternate as usize].is_leaf());
+            (stand, alternate)
+        }
+
+        /// Nodes that are led to, alternates among them.
+        fn in_use(&self) -> Vec<u32> {
+            let (nodes, watches) = (&self.branches.tree.nodes, &self.branches.watches);
+            let (mut met, mut open) = (Vec::new(), vec![0]);
+            while let Some(at) = open.pop() {
+                met.push(at);
+                let node = nodes.all[at as usize];
+                open.extend((0..node.children(&nodes.fans) as u32).map(|child| node.first + child));
+                open.extend(Some(watches[at as usize].alternate).filter(|alternate| *alternate != NONE));
+            }
+            met
+        }
+
+        fn judge(&mut self, alternate: u32, wrong: f64, other_wrong: f64) -> bool {
+            let watches = &mut self.branches.watches;
+            (watches[0].asked, watches[0].wrong) = (1_000.0, wrong);
+            (watches[alternate as usize].asked, watches[alternate as usize].wrong) = (1_000.0, other_wrong);
+            self.branches.compare(0)
+        }
+
+        fn assert_all_that_is_left_is_whole(&self) {
+            let in_use = self.in_use();
+            let Branches { tree, waste, .. } = &self.branches;
+            assert_eq!(*waste, tree.nodes.all.len() - in_use.len());
+            for node in in_use.iter().map(|at| tree.nodes.all[*at as usize]).filter(|node| node.is_leaf()) {
+                assert_ne!(tree.leaves.heads[node.first as usize].slot, NO_SLOT, "a leaf has its observers");
+            }
+        }
+    }
+
+    #[test]
+    fn an_alternate_that_wins_takes_the_place_of_the_branch_with_all_that_it_has_learned() {
+        let (mut stand, alternate) = Stand::with_alternate();
+        let node = stand.branches.tree.nodes.all[alternate as usize];
+        assert!(stand.judge(alternate, 400.0, 100.0));
+        assert_eq!(stand.branches.tree.nodes.all[0], node);
+        let watch = &stand.branches.watches[0];
+        assert_eq!((watch.asked, watch.wrong, watch.alternate), (1_000.0, 100.0, NONE));
+        stand.assert_all_that_is_left_is_whole();
+        stand.teach(100);
+        stand.assert_all_that_is_left_is_whole();
+    }
+
+    #[test]
+    fn an_alternate_that_loses_goes_and_one_that_is_as_good_stays() {
+        let (mut stand, alternate) = Stand::with_alternate();
+        let node = stand.branches.tree.nodes.all[0];
+        assert!(!stand.judge(alternate, 100.0, 110.0));
+        assert_eq!(stand.branches.watches[0].alternate, alternate);
+        assert!(!stand.judge(alternate, 100.0, 400.0));
+        assert_eq!((stand.branches.tree.nodes.all[0], stand.branches.watches[0].alternate), (node, NONE));
+        stand.assert_all_that_is_left_is_whole();
+    }
+
+    #[test]
+    fn clearing_away_what_was_cut_off_changes_nothing_that_is_in_use() {
+        let (mut stand, alternate) = Stand::with_alternate();
+        stand.judge(alternate, 100.0, 400.0);
+        let in_use = stand.in_use().len();
+        let (mut row, mut scratch) = (Row::new(1, 0), Scratch::default());
+        let mut say = |stand: &Stand| {
+            (0..100)
+                .map(|step| {
+                    let (mut rows, mut out) = (Rows::new(1, 0), [0.0; 2]);
+                    rows.push(&[step as f32 / 100.0], &[]);
+                    row.set(&rows, 0);
+                    stand.branches.tree.predict(&row, &stand.growth, &mut scratch, &mut out);
+                    out
+                })
+                .collect::<Vec<_>>()
+        };
+        let said = say(&stand);
+        stand.branches.compact();
+        assert_eq!((stand.branches.tree.nodes.all.len(), stand.branches.waste), (in_use, 0));
+        assert_eq!(say(&stand), said);
+        stand.assert_all_that_is_left_is_whole();
+    }
+
+    #[test]
+    fn a_tree_at_its_bound_clears_away_what_was_cut_off_and_goes_on_adapting() {
+        let (mut stand, alternate) = Stand::with_alternate();
+        stand.judge(alternate, 100.0, 400.0);
+        stand.growth.memory_bytes_max = stand.branches.tree.leaves.bytes();
+        stand.teach(1);
+        assert_eq!(stand.branches.waste, 0);
+        stand.branches.begin(0, &stand.growth);
+        assert_ne!(stand.branches.watches[0].alternate, NONE, "there is room for another");
+    }
 }

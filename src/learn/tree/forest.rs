@@ -190,6 +190,13 @@ fn load_member(member: &mut Member, plan: &Plan, state: &TensorMap) -> Result<()
     member.tree = saved::load_tree(plan.leaf, state)?;
     member.replaced = true;
     let voice = finite(sized(state.f64s("voice")?, 2, "voice")?, "voice")?;
+    if !(0.0..=voice[0]).contains(&voice[1]) {
+        return Err(mismatch(
+            "voice",
+            format_args!("{voice:?}"),
+            "a weight, and of it that of the right ones",
+        ));
+    }
     (member.asked, member.right) = (voice[0], voice[1]);
     member.trees = state.u64_one("trees")?;
     for (name, adwin, config) in
@@ -217,7 +224,11 @@ pub struct ForestPredictor {
 impl ForestPredictor {
     /// What [`Predictor::save`] wrote of a forest of this shape.
     pub fn load(shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
-        let voices = finite(state.f32s("voices")?, "voices")?;
+        let voices = state.f32s("voices")?;
+        if voices.is_empty() || !voices.iter().all(|voice| (0.0..=1.0).contains(voice)) {
+            let found = format_args!("{voices:?}");
+            return Err(mismatch("voices", found, "numbers from 0 to 1, one a tree"));
+        }
         let trees = voices.into_iter().enumerate().map(|(index, voice)| {
             let tree =
                 read_under(state, &format!("tree/{index:04}"), |state| saved::load_view(shape, state))?;

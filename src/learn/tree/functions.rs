@@ -3,7 +3,7 @@
 
 use crate::learn::exponential::exp;
 
-/// Natural logarithm to within 1e-7 of itself (or of 1, near 1); for positive normal numbers.
+/// Natural logarithm to within 1.5e-7 of itself (or of 1, near 1); for positive normal numbers.
 ///
 /// The polynomial of Moshier's Cephes library (`logf`).
 #[inline(always)]

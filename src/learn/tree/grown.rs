@@ -49,17 +49,11 @@ impl Tree {
         self.leaves.predict(leaf, row, growth.vote, scratch, out);
     }
 
-    /// Predicts into `out`, then learns. Says whether the tree was changed by a split.
+    /// Predicts into `out`, then learns.
     #[inline]
-    pub fn learn(
-        &mut self,
-        example: Example<'_>,
-        growth: &Growth,
-        scratch: &mut Scratch,
-        out: &mut [f32],
-    ) -> bool {
+    pub fn learn(&mut self, example: Example<'_>, growth: &Growth, scratch: &mut Scratch, out: &mut [f32]) {
         let at = self.nodes.descend(0, example.row);
-        self.learn_at(at, example, growth, scratch, out)
+        self.learn_at(at, example, growth, scratch, out);
     }
 
     /// As [`Tree::learn`], for a row that reaches the leaf at node `at`.
@@ -71,14 +65,16 @@ impl Tree {
         growth: &Growth,
         scratch: &mut Scratch,
         out: &mut [f32],
-    ) -> bool {
+    ) {
         let leaf = self.leaf(at);
-        self.leaves.learn(leaf, example, growth, scratch, out) && self.try_split(at, growth)
+        if self.leaves.learn(leaf, example, growth, scratch, out) {
+            self.try_split(at, growth);
+        }
     }
 
     /// Splits the leaf at node `at` if its best test is better than that of any other column by more than chance allows,
-    /// or if chance no longer matters. Says whether it did.
-    fn try_split(&mut self, at: u32, growth: &Growth) -> bool {
+    /// or if chance no longer matters.
+    fn try_split(&mut self, at: u32, growth: &Growth) {
         let leaf = self.leaf(at);
         let head = &mut self.leaves.heads[leaf];
         head.tried_at = head.total;
@@ -86,17 +82,19 @@ impl Tree {
         let weights = self.leaves.weights(leaf);
         let seen = weights.iter().filter(|weight| **weight > 0.0).count();
         if seen < 2 {
-            return false;
+            return;
         }
         let before = splits::entropy(weights.iter().map(|weight| *weight as f32));
         let bound = growth.bound(libm::log2(seen as f64), total);
         let is_tie = bound < growth.tie_threshold;
         let (best, second) = self.best_two(leaf, before, growth);
-        let Some(cut) = best.cut else { return false };
+        let Some(cut) = best.cut else { return };
         // Without a rival, the best has to be better than no test.
         let rival = if second.cut.is_some() { second.merit } else { 0.0 };
         let is_sure = f64::from(best.merit - rival) > bound;
-        (is_sure || is_tie) && self.split(at, cut, growth)
+        if is_sure || is_tie {
+            self.split(at, cut, growth);
+        }
     }
 
     /// The best tests of the two best columns.
@@ -121,7 +119,7 @@ impl Tree {
     }
 
     /// Puts the test of a cut in the place of the leaf at node `at`, unless memory is short.
-    fn split(&mut self, at: u32, cut: Cut, growth: &Growth) -> bool {
+    fn split(&mut self, at: u32, cut: Cut, growth: &Growth) {
         let leaf = self.leaf(at);
         let runs = self.leaves.runs(leaf);
         let watched = self.leaves.watched(leaf).expect("a leaf that splits has observers");
@@ -129,7 +127,7 @@ impl Tree {
         let weights = splits::children(cut, &runs, watched.tables);
         let children = weights.len() / classes;
         if self.leaves.bytes() + (children - 1) * self.leaves.shape.leaf_bytes() > growth.memory_bytes_max {
-            return false;
+            return;
         }
         let test = test(cut, watched.columns, watched.tables, &weights);
         debug_assert_eq!(test.children(), children);
@@ -144,7 +142,6 @@ impl Tree {
             self.nodes.push(Node::leaf(leaf));
         }
         self.nodes.set_test(at, &test, first);
-        true
     }
 }
 

@@ -82,16 +82,14 @@ impl Learner for HoeffdingTree {
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Self { shape, growth, tree, row, scratch, .. } = self;
         each_example(examples, shape.objective, row, out, |row, label, out| match label {
-            Some((class, weight)) => {
-                tree.learn(Example { row, class, weight }, growth, scratch, out);
-            }
+            Some((class, weight)) => tree.learn(Example { row, class, weight }, growth, scratch, out),
             None => tree.predict(row, growth, scratch, out),
         });
     }
 
     fn publish(&mut self) -> Arc<dyn Predictor> {
         self.published.update(&mut self.tree, self.growth.vote);
-        Arc::new(HoeffdingTreePredictor { shape: self.shape.clone(), tree: self.published.clone() })
+        Arc::new(HoeffdingTreePredictor::new(&self.shape, self.published.clone()))
     }
 
     fn save(&self) -> TensorMap {

@@ -168,7 +168,7 @@ impl Leaves {
     }
 
     /// Gives a leaf its observers, if memory allows, or a leaf that promises less can do without.
-    pub fn watch(&mut self, leaf: usize, growth: &Growth) -> bool {
+    pub fn watch(&mut self, leaf: usize, growth: &Growth) {
         if self.bytes() + self.shape.slot_bytes() > growth.memory_bytes_max {
             let promise = self.promise(leaf);
             let watching = (0..self.heads.len()).filter(|other| self.heads[*other].slot != NO_SLOT);
@@ -182,7 +182,7 @@ impl Leaves {
                 _ => {
                     self.heads[leaf].dormant = true;
                     self.heads[leaf].tried_at = self.heads[leaf].total;
-                    return false;
+                    return;
                 }
             }
         }
@@ -193,7 +193,6 @@ impl Leaves {
         head.slot = slot as u32;
         head.dormant = false;
         (head.majority_right, head.bayes_right) = (0.0, 0.0);
-        true
     }
 
     fn slot(&mut self) -> usize {

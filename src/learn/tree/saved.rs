@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cells::{RUNS, RUNS_READ};
+use super::cells::{LANES, RUNS, RUNS_READ};
 use super::grown::Tree;
 use super::leaves::{Head, LeafShape, Leaves, NO_SLOT, log_weight};
 use super::nodes::{Fan, Node, Nodes};
@@ -10,7 +10,7 @@ use super::shelf::Shelf;
 use super::table::Table;
 use super::view::{BayesView, LeafView, TreeView};
 use crate::learn::Shape;
-use crate::state::{StateError, TensorMap, finite, mismatch, sized};
+use crate::state::{StateError, TensorMap, at_least, finite, mismatch, sized};
 
 fn put_nodes(map: &mut TensorMap, nodes: &[Node], fans: &[Fan]) {
     map.put_u32("test", &nodes.iter().map(|node| node.test).collect::<Vec<_>>());
@@ -98,8 +98,9 @@ fn load_tables(
     let lens = sized(state.u64s("table_lens")?, columns.len(), "table_lens")?;
     let mut categories = sized(state.u64s("categories")?, sum(&lens), "categories")?.into_iter();
     let rows = sum(&lens).saturating_add(lens.len());
-    let counts = finite(sized(state.f32s("counts")?, rows.saturating_mul(classes), "counts")?, "counts")?;
-    let totals = finite(sized(state.f32s("totals")?, lens.len() * classes, "totals")?, "totals")?;
+    let counts =
+        at_least(sized(state.f32s("counts")?, rows.saturating_mul(classes), "counts")?, 0.0, "counts")?;
+    let totals = at_least(sized(state.f32s("totals")?, lens.len() * classes, "totals")?, 0.0, "totals")?;
     let (mut counts, mut totals) = (counts.into_iter(), totals.into_iter());
     let mut tables = columns.into_iter().zip(lens).map(|(column, len)| Table {
         column,
@@ -140,9 +141,10 @@ pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, Sta
     let slots_of = state.u32s("slots")?;
     let leaves = slots_of.len();
     check_ways(&nodes, &fans, &[0], leaves)?;
-    let numbers = finite(sized(state.f64s("heads")?, 4 * leaves, "heads")?, "heads")?;
+    let numbers = at_least(sized(state.f64s("heads")?, 4 * leaves, "heads")?, 0.0, "heads")?;
     let dormant = sized(state.bytes("dormant")?.to_vec(), leaves, "dormant")?;
-    let weights = finite(sized(state.f64s("weights")?, leaves * shape.classes, "weights")?, "weights")?;
+    let weights =
+        at_least(sized(state.f64s("weights")?, leaves * shape.classes, "weights")?, 0.0, "weights")?;
     let held = state.u64s("tables")?.len();
     let columns = sized(state.u32s("columns")?, held * shape.width(), "columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize > shape.numeric) {
@@ -162,6 +164,9 @@ pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, Sta
                 format!("each number below {held} once, here or in \"free\""),
             ));
         }
+    }
+    if let Some(slot) = free.iter().find(|slot| !tables[**slot as usize].is_empty()) {
+        return Err(mismatch("tables", format_args!("some in slot {slot}"), "none in a slot that is free"));
     }
     let draws = sized(state.u64s("draws")?, 2, "draws")?;
     let (seed, births) = (draws[0], draws[1]);
@@ -211,9 +216,12 @@ pub(super) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, St
     let (nodes, fans) = load_nodes(shape.numeric, shape.categorical, state)?;
     let bayes = state.bytes("bayes")?.to_vec();
     check_ways(&nodes, &fans, &[0], bayes.len())?;
-    let weights = finite(sized(state.f64s("weights")?, bayes.len() * classes, "weights")?, "weights")?;
+    let weights = at_least(sized(state.f64s("weights")?, bayes.len() * classes, "weights")?, 0.0, "weights")?;
     let votes = bayes.iter().filter(|bayes| **bayes > 0).count();
     let width = usize::try_from(state.u64_one("width")?).unwrap_or(usize::MAX);
+    if !width.is_multiple_of(LANES) {
+        return Err(mismatch("width", width, format_args!("a multiple of {LANES}")));
+    }
     let columns = sized(state.u32s("columns")?, votes.saturating_mul(width), "columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize > shape.numeric) {
         return Err(mismatch("columns", column, format!("at most {}", shape.numeric)));

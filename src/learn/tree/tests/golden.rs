@@ -28,7 +28,7 @@ fn compare(case: usize, config: &TreeConfig) {
     let (found, right) = splits(config, &elec2());
     let mut expected = part.lines().filter_map(|line| line.strip_prefix("split,"));
     for (row, column, threshold) in &found {
-        let mut parts = expected.next().expect("River has more splits").split(',');
+        let mut parts = expected.next().expect("River has fewer splits").split(',');
         assert_eq!(parts.next().unwrap(), row.to_string());
         assert_eq!(parts.next().unwrap(), column.to_string(), "row {row}");
         let river: f32 = parts.next().unwrap().parse().unwrap();

@@ -2,8 +2,10 @@ use proptest::prelude::*;
 
 use super::bounds::{any_data, any_tree, like};
 use super::*;
+use crate::config::{LearnerKind, ModelConfig};
+use crate::learn::testing::{BINARY, contract};
 use crate::learn::tree::{ForestPredictor, HoeffdingTreePredictor};
-use crate::learn::{Learner, Predictor};
+use crate::learn::{Learner, Objective, Predictor};
 use crate::state::{StateError, TensorMap};
 
 fn load(family: Family, shape: &Shape, state: &TensorMap) -> Result<Box<dyn Predictor>, StateError> {
@@ -127,4 +129,25 @@ fn nodes_that_are_no_tree_are_refused() {
     let error = tree.load(&state).unwrap_err().to_string();
     assert_eq!(error, "tensor \"cells\" is NaN, expected finite numbers");
     assert_eq!(tree.save().digest(), good.digest());
+}
+
+#[test]
+fn an_adaptive_tree_that_is_published_often_says_what_its_learner_says() {
+    let data = drifting(12_000, 3_000);
+    let probe = data.part(0..300);
+    let mut learner = new(Family::Adaptive, &eager(), &eager_forest(), &data.shape());
+    for from in (0..data.rows.len()).step_by(20) {
+        data.part(from..from + 20).teach(&mut *learner);
+        assert!(say(&*learner.publish(), &probe) == probe.ask(&*learner), "after row {from}");
+    }
+}
+
+#[test]
+fn they_keep_the_contract_of_every_learner() {
+    let families = [LearnerKind::HoeffdingTree, LearnerKind::HoeffdingAdaptiveTree, LearnerKind::Arf];
+    let configs = families.map(|learner| {
+        let (tree, forest) = (eager(), eager_forest());
+        ModelConfig { learner, tree, forest, ..ModelConfig::default() }
+    });
+    contract(&configs, &[BINARY, Objective::Classify { classes: 3 }], 100);
 }
