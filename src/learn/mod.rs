@@ -121,9 +121,26 @@ pub struct Context {
 
 /// The mutable estimator with its encoders and optimiser; one owner.
 ///
-/// Its state is a function of the calls of `learn`, in order: saving, publishing, predicting change nothing that
-/// matters to later calls.
+/// Its state is a function of the calls of `observe` and `learn`, in order: saving, publishing, predicting change
+/// nothing that matters to later calls.
+///
+/// A learner may use what a row's place in the stream tells: recent labels, how a value moves. That is its *context*:
+/// numeric columns that it appends to a row once, when the row comes, and that stay with the row until it is learned, so
+/// that prediction and learning see the same values. Where a row comes without (a request over HTTP), it is predicted
+/// with the context of the moment; where it is learned without, it is taken for one that came at that moment.
 pub trait Learner: Send {
+    /// Numeric columns that `observe` appends.
+    fn context_width(&self) -> usize {
+        0
+    }
+
+    /// Events come, in the order of the rows: each is given its context, which knows the rows before it and the labels
+    /// learned so far.
+    fn observe(&mut self, rows: &mut Rows) {
+        debug_assert_eq!(self.context_width(), 0, "a learner with a context observes");
+        let _ = rows;
+    }
+
     /// Predicts with the learner's present state: `[rows, outputs]`.
     fn predict(&self, rows: &Rows, out: &mut Predictions);
 

@@ -168,6 +168,7 @@ pub fn contract(configs: &[ModelConfig], objectives: &[Objective], cases: u32) {
         recorded(&config, objective, &data)?;
         state(&config, objective, &data, split)?;
         quiet(&config, objective, &data)?;
+        context(&config, objective, &data, split)?;
         published(&config, objective, &data, split)
     };
     if let Err(error) = TestRunner::new(config).run(&strategy, check) {
@@ -248,6 +249,40 @@ fn quiet(config: &ModelConfig, objective: Objective, data: &Data) -> Result<(), 
         prop_assert_eq!(asked.save().digest(), digest);
     }
     prop_assert_eq!(asked.save().digest(), quiet.save().digest());
+    Ok(())
+}
+
+/// A row's context is of the moment at which it is observed and stays with it; a row without one is taken as one that
+/// comes at that moment; and what was observed is part of the state.
+fn context(
+    config: &ModelConfig,
+    objective: Objective,
+    data: &Data,
+    split: usize,
+) -> Result<(), TestCaseError> {
+    let (mut bare, mut given) = (data.learner(config, objective), data.learner(config, objective));
+    let width = data.rows.numeric_width() + given.context_width();
+    for row in 0..data.rows.len() {
+        let mut one = data.part(row..row + 1);
+        let before = one.ask(given.as_ref());
+        let taught = one.teach(bare.as_mut());
+        given.observe(&mut one.rows);
+        prop_assert_eq!(one.rows.numeric_width(), width);
+        prop_assert_eq!(&one.rows.narrowed(data.rows.numeric_width()), &data.part(row..row + 1).rows);
+        prop_assert_eq!(&one.ask(given.as_ref()), &before);
+        prop_assert_eq!(&one.teach(given.as_mut()), &taught);
+    }
+    prop_assert_eq!(given.save().digest(), bare.save().digest());
+
+    // Labels that come late: all rows are observed before the first is learned.
+    let mut late = data.clone();
+    given.observe(&mut late.rows);
+    let (first, then) = (late.part(0..split), late.part(split..late.rows.len()));
+    first.teach(given.as_mut());
+    let mut loaded = data.learner(config, objective);
+    loaded.load(&given.save()).unwrap();
+    prop_assert_eq!(then.teach(loaded.as_mut()), then.teach(given.as_mut()));
+    prop_assert_eq!(loaded.save().digest(), given.save().digest());
     Ok(())
 }
 

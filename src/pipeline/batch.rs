@@ -94,10 +94,11 @@ impl BatchWork {
     fn begin(&mut self, machine: &Machine) {
         let outputs = machine.shape.objective.outputs();
         let widths = (self.labelled.rows.numeric_width(), self.labelled.rows.categorical_width());
-        if widths == (machine.shape.numeric, machine.shape.categorical) && self.labelled.outputs == outputs {
+        let numeric = machine.shape.numeric + machine.learner.context_width();
+        if widths == (numeric, machine.shape.categorical) && self.labelled.outputs == outputs {
             self.labelled.clear();
         } else {
-            let rows = Rows::new(machine.shape.numeric, machine.shape.categorical);
+            let rows = Rows::new(numeric, machine.shape.categorical);
             self.labelled = Labelled::new(rows, outputs);
         }
     }
@@ -153,6 +154,7 @@ impl BatchWork {
         if chunk.is_empty() {
             return;
         }
+        machine.learner.observe(&mut chunk.rows);
         let revision = machine.revision.clone();
         revision.predictor.predict(&chunk.rows, &mut self.served);
         chunk.outputs = self.served.outputs;
@@ -172,7 +174,11 @@ impl BatchWork {
             });
             tell(&machine.probe, Stage::Predict, entry.n, origin.offset);
         }
+        // Readers ask again under later revisions, whose context is their own.
+        let width = machine.shape.numeric;
+        let bare = |rows: Rows| if rows.numeric_width() == width { rows } else { rows.narrowed(width) };
         let answers = |keys, rows, outputs, values| {
+            let rows = bare(rows);
             Some(Answers { keys, rows, predictions: Predictions { outputs, values }, revision })
         };
         if in_event {

@@ -67,6 +67,11 @@ impl Rows {
         self.categorical.resize(self.len * self.categorical_width, 0);
     }
 
+    /// Numeric values of a row, to be written.
+    pub fn numeric_row_mut(&mut self, row: usize) -> &mut [f32] {
+        &mut self.numeric[row * self.numeric_width..(row + 1) * self.numeric_width]
+    }
+
     /// The last row; there is one.
     pub(super) fn last_mut(&mut self) -> (&mut [f32], &mut [u64]) {
         let last = self.len - 1;
@@ -86,6 +91,30 @@ impl Rows {
         self.len += other.len;
         self.numeric.extend_from_slice(&other.numeric);
         self.categorical.extend_from_slice(&other.categorical);
+    }
+
+    /// Gives every row `columns` more numeric values, missing for now, after those that it has.
+    pub fn widen(&mut self, columns: usize) {
+        if columns == 0 {
+            return;
+        }
+        let (old, new) = (self.numeric_width, self.numeric_width + columns);
+        self.numeric.resize(self.len * new, f32::NAN);
+        for row in (0..self.len).rev() {
+            self.numeric.copy_within(row * old..(row + 1) * old, row * new);
+            self.numeric[row * new + old..(row + 1) * new].fill(f32::NAN);
+        }
+        self.numeric_width = new;
+    }
+
+    /// The rows with their first `width` numeric values, of which they have at least as many.
+    pub fn narrowed(&self, width: usize) -> Self {
+        assert!(width <= self.numeric_width, "rows have {} numeric columns, not {width}", self.numeric_width);
+        let mut rows = Self::with_capacity(width, self.categorical_width, self.len);
+        for row in 0..self.len {
+            rows.push(&self.numeric_row(row)[..width], self.categorical_row(row));
+        }
+        rows
     }
 
     /// Keeps the first `len` rows.
@@ -119,4 +148,26 @@ pub enum Label {
     Name(Box<str>),
     /// Regression; finite.
     Number(f32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_rows_keep_their_values_and_become_narrow_again() {
+        let mut rows = Rows::new(2, 1);
+        rows.push(&[1.0, 2.0], &[7]);
+        rows.push(&[3.0, 4.0], &[8]);
+        let before = rows.clone();
+        rows.widen(3);
+        assert_eq!(rows.numeric_width(), 5);
+        for row in 0..2 {
+            assert_eq!(rows.numeric_row(row)[..2], *before.numeric_row(row));
+            assert!(rows.numeric_row(row)[2..].iter().all(|value| value.is_nan()));
+        }
+        assert_eq!(rows.narrowed(2), before);
+        rows.push(&[0.0; 5], &[9]);
+        assert_eq!(rows.len(), 3);
+    }
 }
