@@ -15,6 +15,7 @@ mod rebuild;
 mod recover;
 mod service;
 mod setup;
+mod stage_costs;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use rebuild::rebuild;
 pub use recover::{RecoverError, Recovered, Recovery, Sink};
 pub use service::{Options, Running, Service, ServiceError};
 pub use setup::{Places, Setup};
+pub use stage_costs::{StageCosts, StageCostsError, stage_costs};
 
 /// Between which machines digests are comparable: build, CPU class and threads.
 pub fn machine_class() -> String {

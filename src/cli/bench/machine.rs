@@ -22,6 +22,12 @@ pub fn cpu_seconds() -> BTreeMap<String, f64> {
     seconds
 }
 
+/// Time that this thread was on a processor, in nanoseconds; 0 where the system does not say.
+pub fn thread_cpu_ns() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+}
+
 /// Resident memory of this process, in bytes.
 pub fn rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

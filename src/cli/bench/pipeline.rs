@@ -17,7 +17,7 @@ const TOPIC: &str = "bench.events";
 const PACED_TOPIC: &str = "bench.paced";
 const OUT: &str = "bench.bare";
 const PARTITIONS: i32 = 4;
-const FEATURES: usize = 10;
+pub(super) const FEATURES: usize = 10;
 /// Memory is compared from this many events on.
 const RSS_FROM: u64 = 1_000_000;
 
@@ -124,7 +124,7 @@ fn start_broker(dir: &std::path::Path) -> Result<Broker, Failure> {
 }
 
 /// Everything on: journal, checkpoints, join, monitors, alerts, HTTP.
-fn configure(brokers: &str, topic: &str) -> Result<Config, Failure> {
+pub(super) fn configure(brokers: &str, topic: &str) -> Result<Config, Failure> {
     let features: String = (0..FEATURES).map(|i| format!("f{i} = \"numeric\"\n")).collect();
     let text = format!(
         r#"
