@@ -1,0 +1,177 @@
+"""Runs learners on streams, each pair in a process of its own, and writes docs/benchmarks.md. See `run`."""
+import argparse
+import datetime
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import models
+import streams
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+RESULTS = TOP / ".peers" / "results.jsonl"
+PAGE = TOP / "docs" / "benchmarks.md"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="folder of gzip CSV streams")
+    parser.add_argument("--only", default="", help="streams whose names begin with one of these, by commas")
+    parser.add_argument("--models", default="", help="only these models, by commas")
+    parser.add_argument("--budget", type=float, default=600, help="seconds after which a model on a stream is given up")
+    parser.add_argument("--rows", type=int, help="only the first rows: a short form, no page is written")
+    parser.add_argument("--again", action="store_true", help="forget earlier results")
+    parser.add_argument("--one", nargs=2, metavar=("MODEL", "STREAM"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(run_here(*args.one, args.rows)))
+        return
+    results = {} if args.again or args.rows else read_results()
+    wanted = [name for name in args.models.split(",") if name]
+    prefixes = tuple(name for name in args.only.split(",") if name) or ("",)
+    paths = [path for path in streams.paths(args.data) if path.name.startswith(prefixes)]
+    if not paths:
+        sys.exit(f"no stream in {args.data} begins with one of {prefixes}")
+    for path in paths:
+        name = path.name.removesuffix(".csv.gz")
+        for model in [*models.OURS, *models.DEFAULTS, *models.TUNED]:
+            if (wanted and model not in wanted) or (name, model) in results:
+                continue
+            result = run_apart(model, path, args)
+            result |= {"stream": name, "model": model, "at": datetime.date.today().isoformat()}
+            results[name, model] = result
+            print("{stream:22} {model:32} {accuracy} {rate}".format(
+                **result | {"accuracy": shown(result), "rate": speed(result) + " rows/CPU-s"}), flush=True)
+            if not args.rows:
+                RESULTS.parent.mkdir(exist_ok=True)
+                with RESULTS.open("a") as file:
+                    file.write(json.dumps(result) + "\n")
+    if not args.rows:
+        PAGE.write_text(page(results))
+        print(f"wrote {PAGE}")
+
+
+def read_results():
+    if not RESULTS.exists():
+        return {}
+    lines = map(json.loads, RESULTS.read_text().splitlines())
+    return {(line["stream"], line["model"]): line for line in lines}
+
+
+def run_here(model, path, rows):
+    stream = streams.Stream(path, rows)
+    evaluate = (models.DEFAULTS | models.TUNED)[model]()
+    accuracy, cpu = evaluate(stream)
+    return {"accuracy": accuracy, "cpu_seconds": cpu, "rows": len(stream)}
+
+
+def run_apart(model, path, args):
+    try:
+        if model in models.OURS:
+            return run_ours(model, path, args)
+        command = [sys.executable, __file__, "--data", args.data, "--one", model, str(path)]
+        if args.rows:
+            command += ["--rows", str(args.rows)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=args.budget, env=single_threaded())
+        if done.returncode != 0:
+            return {"failed": done.stderr.strip().splitlines()[-1:] or ["no message"]}
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return {"failed": [f"more than {args.budget:.0f} s"]}
+
+
+def run_ours(model, path, args):
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        file = path
+        if args.rows:
+            file = Path(folder) / "short.csv"
+            head(path, file, args.rows)
+        command = [TOP / "target/release/tidewheel", "replay", file, "--learner", model, "--report", report]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=args.budget)
+        if done.returncode != 0:
+            return {"failed": done.stderr.strip().splitlines()[-1:]}
+        read = json.loads(report.read_text())
+        return {"accuracy": read["metrics"]["accuracy"], "cpu_seconds": read["cpu_seconds"], "rows": read["rows"]}
+
+
+def head(path, file, rows):
+    import gzip
+
+    with gzip.open(path, "rt") as source, file.open("w") as target:
+        target.writelines(line for _, line in zip(range(rows + 1), source))
+
+
+def single_threaded():
+    return os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def shown(result):
+    return f"{result['accuracy']:.4f}" if "accuracy" in result else "–"
+
+
+def speed(result):
+    if "accuracy" not in result:
+        return "–"
+    rate = result["rows"] / max(result["cpu_seconds"], 1e-9)
+    return f"{rate:,.0f}"
+
+
+def page(results):
+    names = sorted({stream for stream, _ in results})
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `tests/peers/run --data DIR`; each model ran alone in a process of its own, in turn, on the same machine:",
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, on "
+        + " to ".join(sorted({min(dates(results)), max(dates(results))})) + ".",
+        "Prequential accuracy over the whole stream, label delay 0, every row counted. A dash: the model failed or took too long;",
+        "why is below. Tidewheel's learners run with their defaults, which were chosen while looking at these streams; the peers'",
+        "are shown with the library's defaults and, in the last table, with the best of a small grid on each stream, chosen afterwards.",
+        "",
+    ]
+    lines += ["## Accuracy", ""] + table(results, names, [*models.OURS, *models.DEFAULTS], shown)
+    ceilings = [models.accuracy_ceiling(name) for name in names]
+    lines += ["| *no learner can reach more than about* | " + " | ".join("" if math.isnan(c) else f"{c:.3f}" for c in ceilings) + " |", ""]
+    lines += ["## Rows per CPU-second", "", "Ours with parsing and scoring, River's and MOA's without parsing, VW's with the parsing of its text format;", "MOA's with the JVM's compiler and collector.", ""]
+    lines += table(results, names, [*models.OURS, *models.DEFAULTS], speed) + [""]
+    lines += ["## The best of each stream", "", "| stream | `auto` | best peer, defaults | best peer, tuned on this stream |", "| --- | --- | --- | --- |"]
+    for name in names:
+        best = [best_of(results, name, group) for group in (models.DEFAULTS, {**models.DEFAULTS, **models.TUNED})]
+        ours = results.get((name, "auto"), {})
+        lines.append(f"| {name} | {shown(ours)} | {best[0]} | {best[1]} |")
+    failed = [(key, result["failed"]) for key, result in sorted(results.items()) if "failed" in result]
+    if failed:
+        lines += ["", "## Not run to the end", ""]
+        lines += [f"- {model} on {stream}: {' '.join(why)[:160]}" for (stream, model), why in failed]
+    return "\n".join(lines) + "\n"
+
+
+def dates(results):
+    return [result["at"] for result in results.values()] or [datetime.date.today().isoformat()]
+
+
+def table(results, names, rows, form):
+    lines = ["| model | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+    for model in rows:
+        cells = [form(results.get((name, model), {})) for name in names]
+        lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
+    return lines
+
+
+def best_of(results, name, group):
+    scored = [(results[name, model]["accuracy"], model) for model in group if "accuracy" in results.get((name, model), {})]
+    if not scored:
+        return "–"
+    accuracy, model = max(scored)
+    return f"{accuracy:.4f} {model}"
+
+
+if __name__ == "__main__":
+    main()
