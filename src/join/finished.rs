@@ -23,11 +23,17 @@ pub(super) struct Finished {
     /// Oldest first; the number of the oldest is `first`.
     ring: VecDeque<(u128, f32, Outcome)>,
     first: u64,
-    /// Numbers in the ring, modulo 2^32, by id: half the memory of whole ones, and so half the cache misses.
-    index: HashTable<u32>,
+    /// Numbers in the ring, modulo 2^32, by id: half the memory of whole ones, and so half the cache misses. What has left
+    /// the ring is passed over here, and goes with its whole table: taking each out on its own would be another miss.
+    young: HashTable<u32>,
+    /// The table that was full before, with the numbers before those in `young`.
+    old: HashTable<u32>,
     /// Sum of the hashes of what is in the ring, modulo 2^128.
     pub(super) sum: u128,
 }
+
+/// Places that the first table has.
+const TABLE_MIN: usize = 1_024;
 
 /// Mixes one entry into 128 bits that add up to a sum; ids are hashes already, so two multiplications are enough to
 /// keep exchanged labels or places from cancelling out.
@@ -40,7 +46,14 @@ fn hash(number: u64, (id, label, outcome): (u128, f32, Outcome)) -> u128 {
 
 impl Finished {
     pub(super) fn new(ids_max: usize) -> Self {
-        Self { ids_max: ids_max.max(1), ring: VecDeque::new(), first: 0, index: HashTable::new(), sum: 0 }
+        Self {
+            ids_max: ids_max.max(1),
+            ring: VecDeque::new(),
+            first: 0,
+            young: HashTable::new(),
+            old: HashTable::new(),
+            sum: 0,
+        }
     }
 
     pub(super) fn configure(&mut self, ids_max: usize) {
@@ -59,13 +72,14 @@ impl Finished {
     }
 
     pub(super) fn get(&self, id: u128) -> Option<(f32, Outcome)> {
-        let number = *self.index.find(id as u64, |number| self.ring[self.place(*number)].0 == id)?;
-        let (_, label, outcome) = self.ring[self.place(number)];
-        Some((label, outcome))
+        let find = |table: &HashTable<u32>| {
+            table.find(id as u64, |number| self.at(*number).is_some_and(|entry| entry.0 == id)).copied()
+        };
+        let number = find(&self.young).or_else(|| find(&self.old))?;
+        self.at(number).map(|(_, label, outcome)| (*label, *outcome))
     }
 
-    /// Forgets the oldest, so that `count` others fit: one after the other, which lets the processor fetch several of
-    /// their places in the index at a time.
+    /// Forgets the oldest, so that `count` others fit.
     pub(super) fn make_room(&mut self, count: usize) {
         let keep = self.ids_max.saturating_sub(count);
         while self.ring.len() > keep {
@@ -78,29 +92,45 @@ impl Finished {
         while self.ring.len() >= self.ids_max {
             self.forget_oldest();
         }
+        if self.young.len() == self.young.capacity() {
+            self.make_table();
+        }
         let number = self.first + self.ring.len() as u64;
         self.ring.push_back((id, label, outcome));
         self.sum = self.sum.wrapping_add(hash(number, (id, label, outcome)));
-        let (ring, first) = (&self.ring, self.first as u32);
-        self.index.insert_unique(id as u64, number as u32, |number| {
-            ring[number.wrapping_sub(first) as usize].0 as u64
-        });
+        insert(&mut self.young, id, number as u32);
+    }
+
+    /// Room in `young`: a larger table as long as fewer than `ids_max` were remembered, else one to begin with anew.
+    fn make_table(&mut self) {
+        let numbers = self.young.len();
+        if numbers >= self.ids_max {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+            if self.young.capacity() < self.ids_max {
+                self.young = HashTable::with_capacity(self.ids_max);
+            }
+            return;
+        }
+        let capacity = (2 * numbers).clamp(TABLE_MIN.min(self.ids_max), self.ids_max);
+        let mut larger = HashTable::with_capacity(capacity);
+        for number in &self.young {
+            if let Some((id, _, _)) = self.at(*number) {
+                insert(&mut larger, *id, *number);
+            }
+        }
+        self.young = larger;
     }
 
     fn forget_oldest(&mut self) {
-        let Some(oldest) = self.ring.front().copied() else { return };
-        let number = self.first;
-        self.sum = self.sum.wrapping_sub(hash(number, oldest));
-        if let Ok(found) = self.index.find_entry(oldest.0 as u64, |other| *other == number as u32) {
-            found.remove();
-        }
-        self.ring.pop_front();
+        let Some(oldest) = self.ring.pop_front() else { return };
+        self.sum = self.sum.wrapping_sub(hash(self.first, oldest));
         self.first += 1;
     }
 
-    /// Where a number of the index is in the ring, which holds fewer than 2^32.
-    fn place(&self, number: u32) -> usize {
-        number.wrapping_sub(self.first as u32) as usize
+    /// What a number of a table stands for, unless it has left the ring, which holds fewer than 2^32.
+    fn at(&self, number: u32) -> Option<&(u128, f32, Outcome)> {
+        self.ring.get(number.wrapping_sub(self.first as u32) as usize)
     }
 
     pub(super) fn save(&self) -> TensorMap {
@@ -129,6 +159,12 @@ impl Finished {
     }
 }
 
+/// Adds a number to a table that has room for it.
+fn insert(table: &mut HashTable<u32>, id: u128, number: u32) {
+    debug_assert!(table.len() < table.capacity(), "a table with room");
+    table.insert_unique(id as u64, number, |_| unreachable!("a table with room does not grow"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::id;
@@ -151,6 +187,30 @@ mod tests {
         finished.push(99, 0.0, Outcome::Expired);
         assert_eq!(back.sum, finished.sum);
         assert_eq!(back.get(3 << 70 | 3), None);
+    }
+
+    #[test]
+    fn an_id_that_was_forgotten_and_comes_again_is_known_again() {
+        for ids_max in [1, 2, 7, 1_000, 3_000] {
+            let mut finished = Finished::new(ids_max);
+            let mut model: VecDeque<u64> = VecDeque::new();
+            // Every id comes again after a little more than the ring holds, over many tables.
+            for step in 0..20_000_u64 {
+                let event = step % (ids_max as u64 + 1);
+                assert_eq!(finished.get(id(event)), None, "{event} of {ids_max}");
+                finished.push(id(event), step as f32, Outcome::Labelled);
+                model.push_back(event);
+                while model.len() > ids_max {
+                    model.pop_front();
+                }
+                let (oldest, youngest) = (model[0], model[model.len() - 1]);
+                for known in [oldest, youngest] {
+                    let label = step - (event + ids_max as u64 + 1 - known) % (ids_max as u64 + 1);
+                    assert_eq!(finished.get(id(known)), Some((label as f32, Outcome::Labelled)));
+                }
+            }
+            assert_eq!(finished.len(), model.len());
+        }
     }
 
     #[test]
