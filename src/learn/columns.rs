@@ -1,3 +1,6 @@
+use crate::config::SchemaConfig;
+use crate::schema::columns;
+
 /// Names of the feature columns, by kind, in the order in which [`Rows`](crate::schema::Rows) has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns {
@@ -13,6 +16,16 @@ pub enum ColumnIndex {
 }
 
 impl Columns {
+    /// Those of a schema.
+    pub fn of(schema: &SchemaConfig) -> Self {
+        let mut all = Self::default();
+        for column in columns(schema) {
+            let categorical = column.categorical_width() > 0;
+            (if categorical { &mut all.categorical } else { &mut all.numeric }).extend(column.names());
+        }
+        all
+    }
+
     /// Columns that nobody named: `numeric0`, `categorical0` and so on.
     pub fn numbered(numeric: usize, categorical: usize) -> Self {
         let names =

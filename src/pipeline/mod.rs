@@ -19,6 +19,7 @@ mod setup;
 mod tests;
 
 pub use accounts::{Accounts, EventAccounts, LabelAccounts};
+pub use classes::Classes;
 pub use live::{Phase, Pipeline, PipelineError, Report, Services, Status};
 pub use machine::{Machine, MachineError, config_digest, made_for_digest};
 pub use probe::{Probe, Probed, Stage};
