@@ -143,7 +143,10 @@ fn a_report_has_the_keys_that_others_read() {
     ] {
         assert!(keys.contains(&key), "{key} is not among {keys:?}");
     }
-    assert_eq!((json["rows"].as_u64(), json["label_delay"].as_u64(), json["batch"].as_u64()), (Some(1_000), Some(3), Some(2)));
+    assert_eq!(
+        (json["rows"].as_u64(), json["label_delay"].as_u64(), json["batch"].as_u64()),
+        (Some(1_000), Some(3), Some(2))
+    );
     for metric in ["accuracy", "kappa", "kappa_temporal", "auc", "logloss"] {
         assert!(json["metrics"][metric].is_f64(), "{metric} of {json}");
     }
@@ -179,12 +182,17 @@ fn times_and_texts_are_learned_from() {
         let word = if good { "lovely warm bread" } else { "cold and stale bread" };
         // In the morning all is as the text says, later the other way round: only both together tell.
         let class = if hour < 12 { 1 } else { u64::from(good) };
-        let _ = writeln!(csv, "2026-01-{day:02} {hour:02}:00:00,{word} of batch number {row},s{},{class}", row % 3);
+        let _ = writeln!(
+            csv,
+            "2026-01-{day:02} {hour:02}:00:00,{word} of batch number {row},s{},{class}",
+            row % 3
+        );
     }
     let report = Stand::new(csv).replay(&[]).unwrap().report;
     let kinds: Vec<ColumnKind> = report.schema.features.values().copied().collect();
     assert_eq!(kinds, [ColumnKind::Categorical, ColumnKind::Text, ColumnKind::Time]);
-    let (accuracy, majority) = (report.metric("accuracy").unwrap(), &report.baselines["majority"]["accuracy"]);
+    let (accuracy, majority) =
+        (report.metric("accuracy").unwrap(), &report.baselines["majority"]["accuracy"]);
     assert!(accuracy > 0.9 && majority.as_f64().unwrap() < 0.8, "{accuracy} and {majority}");
 }
 
@@ -202,7 +210,8 @@ fn a_bad_row_ends_the_replay_or_is_left_out_and_counted() {
     assert!(said[1].starts_with("line 201: it has 2 cells; expected 3"), "{said:?}");
     assert!(said[2].contains("label missing: ?"), "{said:?}");
     // What is left out leaves no trace.
-    let good: Vec<String> = (0..=500).filter(|at| ![100, 200, 300].contains(at)).map(|at| lines[at].clone()).collect();
+    let good: Vec<String> =
+        (0..=500).filter(|at| ![100, 200, 300].contains(at)).map(|at| lines[at].clone()).collect();
     assert_eq!(Stand::new(good.concat()).replay(&[]).unwrap().report.digest, replayed.report.digest);
 }
 
@@ -213,10 +222,8 @@ fn files_that_are_none_are_refused_by_name() {
     Stand::new("").refused(&[], &["s.csv: it is empty"]);
     Stand::new("a,b,class\n").refused(&[], &["it has no rows"]);
     Stand::new("a,b,a\n1,2,3\n").refused(&[], &["line 1: columns 1 and 3 are both named \"a\""]);
-    Stand::new(plane(9)).refused(
-        &["--target", "clas"],
-        &["target \"clas\" is not in the header", "did you mean \"class\"?"],
-    );
+    Stand::new(plane(9))
+        .refused(&["--target", "clas"], &["target \"clas\" is not in the header", "did you mean \"class\"?"]);
     Stand::new("class\n1\n2\n").refused(&[], &["only the column \"class\""]);
     Stand::new(b"a,b,class\n1,\xff\xfe,x\n2,ok,y\n").refused(&[], &["line 2, column 2 \"b\": invalid utf-8"]);
     Stand::new("a,class\n1,x\n2,x\n").refused(&[], &["target \"class\": all rows say \"x\""]);
@@ -240,7 +247,10 @@ fn a_torn_gzip_file_is_named_with_the_line_that_it_reached() {
 #[test]
 fn a_wrong_learner_or_setting_is_refused_with_the_nearest() {
     let stand = Stand::new(plane(100));
-    stand.refused(&["--learner", "liner"], &["model.learner = \"liner\" (from --learner)", "did you mean \"linear\"?"]);
+    stand.refused(
+        &["--learner", "liner"],
+        &["model.learner = \"liner\" (from --learner)", "did you mean \"linear\"?"],
+    );
     stand.refused(&["--learner", "mean"], &["no values to take the mean of", "majority"]);
     stand.refused(&["--set", "knn.windw = 1"], &["did you mean \"window\"?"]);
     let set = stand.replay(&["--learner", "knn", "--set", "knn.k = 1"]).unwrap().report;
@@ -288,7 +298,10 @@ features = {a = \"numeric\"}
     let path = stand.path("c.toml");
     std::fs::write(&path, config).unwrap();
     let path = path.to_str().unwrap();
-    stand.refused(&["--config", path], &["line 4, column 2 \"label\": label not declared: z; expected one of 2 classes"]);
+    stand.refused(
+        &["--config", path],
+        &["line 4, column 2 \"label\": label not declared: z; expected one of 2 classes"],
+    );
     let replayed = stand.replay(&["--config", path, "--on-bad-row", "skip"]).unwrap();
     assert_eq!((replayed.report.rows, replayed.report.bad_rows), (3, 1));
 }
@@ -300,7 +313,13 @@ fn the_table_and_the_plot_say_what_the_report_says() {
     let file = stand.path("s.csv");
     let text = table::Table { file: &file, replayed: &replayed }.to_string();
     let accuracy = format!("{:.4}", replayed.report.metric("accuracy").unwrap());
-    for part in ["5000 rows   features: 2 numeric   target \"class\": 2 classes", &accuracy, "no-change", "kappa-temporal", "at the end"] {
+    for part in [
+        "5000 rows   features: 2 numeric   target \"class\": 2 classes",
+        &accuracy,
+        "no-change",
+        "kappa-temporal",
+        "at the end",
+    ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
     let svg = plot(&replayed.report, "a < b");

@@ -24,7 +24,7 @@ pub fn number(cell: &[u8]) -> Option<f32> {
             return Some(value);
         }
     }
-    any(cell)
+    rare(cell)
 }
 
 /// At most 15 digits and a sign: exact as an integer, and rounded once.
@@ -48,7 +48,7 @@ fn whole(cell: &[u8]) -> Option<f32> {
     Some(if negative { -(value as f32) } else { value as f32 })
 }
 
-fn any(cell: &[u8]) -> Option<f32> {
+fn rare(cell: &[u8]) -> Option<f32> {
     let digit_or_point = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let unsigned = cell.strip_prefix(b"-").or_else(|| cell.strip_prefix(b"+")).unwrap_or(cell);
     // Rust also reads "inf" and "nan".
