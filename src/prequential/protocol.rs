@@ -105,7 +105,8 @@ impl Prequential {
         &self.judge
     }
 
-    /// Takes in the next rows of the stream; how they are cut into calls changes nothing.
+    /// Takes in the next rows of the stream. How they are cut into calls changes nothing, but for a learner whose random
+    /// choices go by the entry: what it learns in a call is one.
     pub fn push(&mut self, chunk: &Labelled) {
         if self.protocol == Protocol::AT_ONCE {
             if self.learner.context_width() == 0 {

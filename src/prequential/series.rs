@@ -59,12 +59,12 @@ impl Default for Series {
 
 impl Series {
     pub fn push(&mut self, sum: Sum) {
-        if self.rows % self.span == 0 {
+        if self.rows.is_multiple_of(self.span) {
             if self.blocks.len() == BLOCKS_MAX {
                 self.halve();
             }
             // After halving, the last block may have room.
-            if self.rows % self.span == 0 {
+            if self.rows.is_multiple_of(self.span) {
                 self.blocks.push(Sum::default());
             }
         }

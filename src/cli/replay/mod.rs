@@ -94,6 +94,13 @@ pub struct Replayed {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
+    // Before the work and not after it.
+    for path in args.report.iter().chain(&args.plot) {
+        if path.parent().is_some_and(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+            let problem = format!("cannot write {}: there is no such folder", path.display());
+            return Err(Failure::Usage(problem));
+        }
+    }
     let replayed = replay(args)?;
     let report = &replayed.report;
     print!("{}", table::Table { file: &args.file, replayed: &replayed });

@@ -108,7 +108,7 @@ fn scores(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        size if size < 1e-3 || size >= 1e7 => format!("{value:.3e}"),
+        size if !(1e-3..1e7).contains(&size) => format!("{value:.3e}"),
         size if size >= 1e3 => format!("{value:.1}"),
         size if size >= 10.0 => format!("{value:.2}"),
         _ => format!("{value:.4}"),

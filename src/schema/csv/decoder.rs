@@ -188,7 +188,9 @@ mod tests {
         schema(Task::Binary, &features, &["no", "yes"])
     }
 
-    fn decode(text: &[u8], schema: &SchemaConfig) -> (Rows, Vec<Result<(Label, f32), String>>) {
+    type Said = Result<(Label, f32), String>;
+
+    fn decode(text: &[u8], schema: &SchemaConfig) -> (Rows, Vec<Said>) {
         let mut reader = CsvReader::new(text).unwrap();
         let decoder = CsvDecoder::new(reader.header(), schema, "y", None).unwrap();
         let all = columns(schema);

@@ -48,7 +48,8 @@ struct Stats {
     dates: usize,
     bytes: usize,
     spaces: usize,
-    distinct: BTreeSet<u64>,
+    /// Hashes of the cells that are no numbers.
+    texts: BTreeSet<u64>,
 }
 
 impl Sample {
@@ -99,13 +100,13 @@ impl Stats {
         self.present += 1;
         self.bytes += cell.len();
         self.spaces += cell.iter().filter(|byte| **byte == b' ').count();
-        self.distinct.insert(xxh3_64(cell));
         if let Some(value) = number(cell) {
             self.numbers += 1;
             let whole = cell.iter().all(u8::is_ascii_digit);
             self.stamps += usize::from(whole && f64::from(value) >= MOMENT_MIN && moment(cell).is_ok());
         } else {
             self.dates += usize::from(of_text(cell).is_some());
+            self.texts.insert(xxh3_64(cell));
         }
     }
 
@@ -121,7 +122,7 @@ impl Stats {
         if all_but_mistakes(self.dates, self.present) {
             return ColumnKind::Time;
         }
-        let texts = self.distinct.len();
+        let texts = self.texts.len();
         let wordy =
             self.spaces >= (WORDS_MIN - 1) * self.present && self.bytes >= TEXT_BYTES_MIN * self.present;
         if wordy && texts >= TEXTS_MIN && texts * TEXT_REPEATS_MAX >= self.present {
