@@ -10,6 +10,7 @@ pub mod journal;
 pub mod learn;
 pub mod monitor;
 pub mod pipeline;
+pub mod prequential;
 pub mod registry;
 pub mod schema;
 pub mod serve;

@@ -5,7 +5,7 @@ use crate::journal::JournalError;
 use crate::pipeline::{MachineError, PipelineError, RecoverError, ServiceError};
 use crate::stream::StreamError;
 
-pub const HELP: &str = "Exit codes: 0 clean, 1 a check or comparison that failed, 2 configuration, 3 Kafka unreachable at \
+pub const HELP: &str = "Exit codes: 0 clean, 1 a check or comparison that failed, 2 configuration or input, 3 Kafka unreachable at \
 start, 4 the journal names records that Kafka no longer has, 5 fenced by another owner, 6 stored state is corrupt.";
 
 /// Why a command ends with another code than 0.

@@ -3,9 +3,11 @@
 mod bench;
 mod check;
 mod demo;
-mod exit;
+pub mod exit;
 mod journal;
+mod machine;
 mod rebuild;
+pub mod replay;
 mod run;
 mod telemetry;
 
@@ -27,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Replays a CSV file: every row is predicted, then learned; prints scores and a learning curve
+    Replay(replay::Args),
     /// Everything in one process: a broker, a stream of real events, learning, and answers over HTTP
     Demo(demo::Args),
     /// The service: reads, predicts, learns and answers until it is told to stop
@@ -69,6 +73,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// Parses the arguments, runs the command, says what went wrong and returns the exit code.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Replay(args) => replay::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),

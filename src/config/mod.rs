@@ -14,12 +14,14 @@ mod load;
 mod log;
 mod model;
 mod monitor;
+mod overlay;
 mod pipeline;
 #[cfg(test)]
 mod reference;
 mod schema;
 mod secrets;
 
+pub(crate) use check::nearest_word;
 pub use check::{Fault, Origin};
 pub use data::DataConfig;
 pub use effective::{change_class, made_for};
@@ -32,6 +34,7 @@ pub use model::{
     NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep, StepSize, TreeConfig, Vote,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
+pub use overlay::Overlay;
 pub use pipeline::{
     BatchConfig, Batching, CacheConfig, CheckpointConfig, CreditConfig, DedupeConfig, EventsConfig,
     JoinConfig, JournalConfig, JournalKind, LabelsConfig, OnGap, OnTimeout, OutputsConfig, PipelineConfig,

@@ -44,6 +44,11 @@ pub enum ColumnKind {
     Numeric,
     /// A string, number or boolean, compared as text; `null` or absent mean missing.
     Categorical,
+    /// A moment: RFC 3339 text, a date with or without a time of day (UTC), or a number since 1970, milliseconds from
+    /// 1e11 on and seconds below. It becomes numbers: the days since 1970 and the cycles of hour, weekday and season.
+    Time,
+    /// Words: they become numbers, a hashed bag of words in 64 columns.
+    Text,
 }
 
 impl SchemaConfig {

@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use baseline::Baseline as _;
 
-use crate::config::{LearnerKind, ModelConfig};
-use crate::schema::Rows;
+use crate::config::{LearnerKind, ModelConfig, SchemaConfig, Task};
+use crate::schema::{Column, Rows};
 use crate::state::{StateError, TensorMap};
 
 /// What a model is for: its number of outputs and the loss that it minimises.
@@ -60,6 +60,21 @@ pub struct Shape {
     pub numeric: usize,
     pub categorical: usize,
     pub objective: Objective,
+}
+
+impl Shape {
+    /// The shape that a schema gives a model.
+    pub fn of(schema: &SchemaConfig) -> Self {
+        let columns = crate::schema::columns(schema);
+        Self {
+            numeric: columns.iter().map(Column::numeric_width).sum(),
+            categorical: columns.iter().map(Column::categorical_width).sum(),
+            objective: match schema.task {
+                Task::Regression => Objective::Regress,
+                Task::Binary | Task::Multiclass => Objective::Classify { classes: schema.outputs() },
+            },
+        }
+    }
 }
 
 /// Predictions of some rows: `[rows, outputs]`, row by row.

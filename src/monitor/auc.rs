@@ -86,6 +86,39 @@ impl AucBins {
     }
 }
 
+/// Area under the ROC curve of several classes: that of each class against the rest, averaged with the classes' shares
+/// (scikit-learn's `multi_class="ovr", average="weighted"`). For whoever can afford a histogram a class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestAuc {
+    classes: Vec<AucBins>,
+}
+
+impl RestAuc {
+    pub fn new(classes: usize) -> Self {
+        Self { classes: vec![AucBins::new(); classes] }
+    }
+
+    /// Takes in a probability for each class and the index of the true one.
+    pub fn update(&mut self, truth: f32, probabilities: &[f32]) {
+        for ((class, bins), probability) in self.classes.iter_mut().enumerate().zip(probabilities) {
+            bins.add(bin(*probability), class == truth as usize);
+        }
+    }
+
+    /// The area; none before two classes were seen.
+    pub fn read(&self) -> Option<f64> {
+        let (mut sum, mut positives) = (0.0, 0.0);
+        for bins in &self.classes {
+            if let Some(auc) = bins.read() {
+                let share = bins.counts.iter().map(|[_, positive]| *positive).sum::<u64>() as f64;
+                sum += share * auc.value;
+                positives += share;
+            }
+        }
+        (positives > 0.0).then(|| sum / positives)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +167,22 @@ mod tests {
         assert_eq!(auc.read(), Some(Auc { value: 0.75, error_max: 0.25 }));
         auc.remove(bin(0.2), true);
         assert_eq!(auc.read(), Some(Auc { value: 1.0, error_max: 0.0 }));
+    }
+
+    #[test]
+    fn several_classes_have_the_weighted_mean_of_each_against_the_rest() {
+        let mut auc = RestAuc::new(3);
+        let said = [[0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.2, 0.2, 0.6], [0.3, 0.3, 0.4], [0.1, 0.7, 0.2]];
+        for (truth, probabilities) in [0.0, 1.0, 2.0, 0.0].iter().zip(&said) {
+            auc.update(*truth, probabilities);
+        }
+        auc.update(1.0, &said[4]);
+        // Class 0: pairs (.6, .3) over (.5, .2, .1), 5 of 6. Class 1: (.4, .7) over (.3, .2, .3), 6 of 6. Class 2: 4 of 4.
+        let expected = (2.0 * (5.0 / 6.0) + 2.0 * 1.0 + 1.0) / 5.0;
+        assert!((auc.read().unwrap() - expected).abs() < 1e-12, "{:?}", auc.read());
+        let mut one = RestAuc::new(3);
+        one.update(0.0, &said[0]);
+        assert_eq!(one.read(), None);
     }
 
     proptest! {

@@ -20,6 +20,7 @@ mod window;
 
 pub use alert::{Alert, AlertChange, AlertKind, AlertState, Severity};
 pub use alerts::{ALERTS_MAX, AlertBook, Finding, Resolution};
+pub use auc::RestAuc;
 pub use baselines::{Baseline, Baselines};
 pub use classify::{ClassNumbers, PROBABILITY_MIN};
 pub use delay::DelayHistogram;

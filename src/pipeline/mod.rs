@@ -20,6 +20,7 @@ mod stage_costs;
 mod tests;
 
 pub use accounts::{Accounts, EventAccounts, LabelAccounts};
+pub use classes::Classes;
 pub use live::{Phase, Pipeline, PipelineError, Report, Services, Status};
 pub use machine::{Machine, MachineError, config_digest, made_for_digest};
 pub use probe::{Probe, Probed, Stage};

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{ColumnKind, PipelineConfig};
-use crate::learn::{Columns, Objective, Shape};
+use crate::config::PipelineConfig;
+use crate::learn::{Columns, Shape};
 use crate::schema::{EventDecoder, SchemaError};
 use crate::stream::TopicSpec;
 
@@ -36,21 +36,14 @@ impl Setup {
 
     /// The shape that the schema gives a model.
     pub fn shape(&self) -> Result<Shape, SchemaError> {
-        let decoder = EventDecoder::new(&self.config.events, &self.config.schema)?;
-        let objective = match self.config.schema.task {
-            crate::config::Task::Regression => Objective::Regress,
-            _ => Objective::Classify { classes: self.config.schema.outputs() },
-        };
-        Ok(Shape { numeric: decoder.numeric_width(), categorical: decoder.categorical_width(), objective })
+        // A schema that no event can be decoded by has no shape.
+        EventDecoder::new(&self.config.events, &self.config.schema)?;
+        Ok(Shape::of(&self.config.schema))
     }
 
     /// The names of the columns of [`Setup::shape`].
     pub fn columns(&self) -> Columns {
-        let of = |kind: ColumnKind| {
-            let features = self.config.schema.features.iter().filter(|(_, other)| **other == kind);
-            features.map(|(name, _)| name.clone()).collect()
-        };
-        Columns { numeric: of(ColumnKind::Numeric), categorical: of(ColumnKind::Categorical) }
+        Columns::of(&self.config.schema)
     }
 
     /// The topics that are read: events first where there are labels too.

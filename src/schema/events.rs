@@ -7,14 +7,14 @@ use super::error::SchemaError;
 use super::label::LabelReader;
 use super::notices::Notices;
 use super::place::Place;
-use super::plan::{Column, Plan, ROLES, Role, TOP};
+use super::plan::{Column, Plan, ROLES, Role, TOP, columns};
 use super::record::RawRecord;
 use super::refusal::{Reason, Refusal};
 use super::rows::Rows;
 use super::time::event_time;
 use super::values::{Found, KEY_BYTES_MAX, id, weight};
 use super::walk::{Row, Scratch, Values, walk};
-use crate::config::{ColumnKind, EventsConfig, SchemaConfig};
+use crate::config::{EventsConfig, SchemaConfig};
 
 /// Decodes event records.
 ///
@@ -79,15 +79,11 @@ impl EventDecoder {
     }
 
     pub fn numeric_width(&self) -> usize {
-        self.width(ColumnKind::Numeric)
+        self.columns.iter().map(Column::numeric_width).sum()
     }
 
     pub fn categorical_width(&self) -> usize {
-        self.width(ColumnKind::Categorical)
-    }
-
-    fn width(&self, kind: ColumnKind) -> usize {
-        self.columns.iter().filter(|column| column.kind == kind).count()
+        self.columns.iter().map(Column::categorical_width).sum()
     }
 
     /// An empty batch with this schema's columns, with room for so many events.
@@ -294,18 +290,6 @@ impl EventDecoder {
 fn place(key: &'static str, text: &Option<String>) -> Result<Option<RolePlace>, SchemaError> {
     let Some(text) = text else { return Ok(None) };
     Ok(Some(RolePlace { text: text.clone(), place: Place::parse(key, text)? }))
-}
-
-fn columns(schema: &SchemaConfig) -> Vec<Column> {
-    let (mut numeric, mut categorical) = (0.., 0..);
-    let column = |(name, &kind): (&String, &ColumnKind)| {
-        let index = match kind {
-            ColumnKind::Numeric => numeric.next(),
-            ColumnKind::Categorical => categorical.next(),
-        };
-        Column { name: name.clone(), kind, index: index.expect("the range has no end") }
-    };
-    schema.features.iter().map(column).collect()
 }
 
 pub(super) fn record_value<'a>(record: &RawRecord<'a>) -> Result<&'a [u8], Refusal> {

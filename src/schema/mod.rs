@@ -7,6 +7,7 @@
 //! `walk` brings the two together, and [`EventDecoder`] and [`LabelDecoder`] say what the values mean.
 
 mod batch;
+pub mod csv;
 mod error;
 mod events;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod input_rules;
 mod json;
 mod label;
 mod labels;
+mod moment;
 mod notices;
 #[cfg(test)]
 mod oracle;
@@ -26,13 +28,14 @@ mod texts;
 mod time;
 mod values;
 mod walk;
+mod words;
 
 pub use batch::{Events, Labels};
 pub use error::SchemaError;
 pub use events::EventDecoder;
 pub use labels::LabelDecoder;
 pub use notices::Notices;
-pub use plan::Column;
+pub use plan::{Column, columns};
 pub use record::{Header, Origin, RawRecord};
 pub use refusal::{Reason, Refusal};
 pub use rows::{Label, Rows};

@@ -3,8 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::SchemaError;
+use super::moment::CYCLES;
 use super::place::Place;
-use crate::config::ColumnKind;
+use super::words::TEXT_COLUMNS;
+use crate::config::{ColumnKind, SchemaConfig};
 
 /// What a value outside the features is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +25,57 @@ pub const ROLES: usize = 5;
 pub struct Column {
     pub name: String,
     pub kind: ColumnKind,
-    /// Its index among the columns of its kind.
+    /// Where its values begin: among a row's categorical values for a category, else among the numeric ones.
     pub index: usize,
+}
+
+impl Column {
+    /// Numeric values that it has in a row.
+    pub fn numeric_width(&self) -> usize {
+        match self.kind {
+            ColumnKind::Numeric => 1,
+            ColumnKind::Categorical => 0,
+            ColumnKind::Time => CYCLES.len(),
+            ColumnKind::Text => TEXT_COLUMNS,
+        }
+    }
+
+    /// Categorical values that it has in a row.
+    pub fn categorical_width(&self) -> usize {
+        usize::from(self.kind == ColumnKind::Categorical)
+    }
+
+    /// Names of its values, in their order: its own, or for several its own with something behind it.
+    pub fn names(&self) -> Vec<String> {
+        let name = &self.name;
+        match self.kind {
+            ColumnKind::Numeric | ColumnKind::Categorical => vec![name.clone()],
+            ColumnKind::Time => CYCLES.iter().map(|cycle| format!("{name} {cycle}")).collect(),
+            ColumnKind::Text => (0..TEXT_COLUMNS).map(|bucket| format!("{name} {bucket}")).collect(),
+        }
+    }
+
+    pub(super) fn slot(&self) -> Slot {
+        match self.kind {
+            ColumnKind::Numeric => Slot::Numeric(self.index),
+            ColumnKind::Categorical => Slot::Categorical(self.index),
+            ColumnKind::Time => Slot::Time(self.index),
+            ColumnKind::Text => Slot::Text(self.index),
+        }
+    }
+}
+
+/// The columns of a schema, in the order of their names.
+pub fn columns(schema: &SchemaConfig) -> Vec<Column> {
+    let (mut numeric, mut categorical) = (0, 0);
+    let column = |(name, &kind): (&String, &ColumnKind)| {
+        let index = if kind == ColumnKind::Categorical { categorical } else { numeric };
+        let column = Column { name: name.clone(), kind, index };
+        numeric += column.numeric_width();
+        categorical += column.categorical_width();
+        column
+    };
+    schema.features.iter().map(column).collect()
 }
 
 /// A feature's place in a row.
@@ -32,6 +83,10 @@ pub struct Column {
 pub enum Slot {
     Numeric(usize),
     Categorical(usize),
+    /// The first of its numeric values.
+    Time(usize),
+    /// The first of its numeric values.
+    Text(usize),
 }
 
 /// A field that matters.
@@ -96,11 +151,8 @@ impl Plan {
         };
         let mut values: BTreeMap<Vec<String>, (Option<Slot>, u8)> = BTreeMap::new();
         for column in columns {
-            let slot = match column.kind {
-                ColumnKind::Numeric => Slot::Numeric(column.index),
-                ColumnKind::Categorical => Slot::Categorical(column.index),
-            };
-            values.insert([features, std::slice::from_ref(&column.name)].concat(), (Some(slot), 0));
+            let path = [features, std::slice::from_ref(&column.name)].concat();
+            values.insert(path, (Some(column.slot()), 0));
         }
         for (role, _, place) in places {
             if let Place::Path(path) = place {

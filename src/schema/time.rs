@@ -3,8 +3,8 @@ use super::refusal::{Reason, Refusal};
 use super::values::Found;
 
 /// 0000-01-01T00:00:00Z and the last millisecond of 9999, the times that RFC 3339 can write.
-const TIME_MS_MIN: i64 = -62_167_219_200_000;
-const TIME_MS_MAX: i64 = 253_402_300_799_999;
+pub(super) const TIME_MS_MIN: i64 = -62_167_219_200_000;
+pub(super) const TIME_MS_MAX: i64 = 253_402_300_799_999;
 
 const EXPECTED: &str = "rfc 3339 text such as 2026-01-31T12:00:00Z, or milliseconds since 1970 as a number";
 
@@ -64,7 +64,7 @@ fn rfc3339(text: &[u8]) -> Option<i64> {
 }
 
 /// The milliseconds of the fraction that `rest` may begin with, and what comes after it.
-fn fraction_ms(rest: &[u8]) -> Option<(i64, &[u8])> {
+pub(super) fn fraction_ms(rest: &[u8]) -> Option<(i64, &[u8])> {
     let Some(digits) = rest.strip_prefix(b".") else { return Some((0, rest)) };
     let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if len == 0 {
@@ -74,7 +74,7 @@ fn fraction_ms(rest: &[u8]) -> Option<(i64, &[u8])> {
     Some((digit(0) * 100 + digit(1) * 10 + digit(2), &digits[len..]))
 }
 
-fn offset_s(rest: &[u8]) -> Option<i64> {
+pub(super) fn offset_s(rest: &[u8]) -> Option<i64> {
     match *rest {
         [b'Z' | b'z'] => Some(0),
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
@@ -86,13 +86,13 @@ fn offset_s(rest: &[u8]) -> Option<i64> {
     }
 }
 
-fn number(digits: &[u8]) -> Option<i64> {
+pub(super) fn number(digits: &[u8]) -> Option<i64> {
     digits
         .iter()
         .try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
 }
 
-fn days_of_month(year: i64, month: i64) -> i64 {
+pub(super) fn days_of_month(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -103,7 +103,7 @@ fn days_of_month(year: i64, month: i64) -> i64 {
 
 /// `days_from_civil` of H. Hinnant, "chrono-compatible low-level date algorithms": years begin in March, so that the
 /// leap day is a year's last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

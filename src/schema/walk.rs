@@ -1,10 +1,12 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::json::{Names, Scalar, Scanner, common_f32};
+use super::moment::{CYCLES, cycles, moment};
 use super::notices::Notices;
 use super::plan::{Plan, ROLES, Role, Slot};
 use super::refusal::{Reason, Refusal};
 use super::values::{Found, category, feature};
+use super::words::{TEXT_COLUMNS, bag_of_words};
 
 /// Bytes kept allocated between records for texts with escapes.
 const TEXT_KEPT_MAX: usize = 64 << 10;
@@ -231,6 +233,33 @@ impl Walker<'_, '_, '_> {
                 if let Some(value) = category(scalar, literal, &mut self.scratch.text) {
                     self.row.categorical[column] = value;
                     self.values.features += 1;
+                }
+            }
+            Some(Slot::Time(first)) => {
+                let values = &mut self.row.numeric[first..][..CYCLES.len()];
+                if scalar != Scalar::Null {
+                    let found = Found::Json { scalar, literal };
+                    let ms = moment(found, &mut self.scratch.text)
+                        .map_err(|refusal| refusal.in_field(&field.place))?;
+                    cycles(ms, values);
+                    self.values.features += 1;
+                }
+            }
+            Some(Slot::Text(first)) => {
+                let values = &mut self.row.numeric[first..][..TEXT_COLUMNS];
+                match scalar {
+                    Scalar::Null => {}
+                    Scalar::Text(text) => {
+                        let text = str::from_utf8(text.bytes(&mut self.scratch.text))
+                            .expect("the record was checked to be utf-8");
+                        bag_of_words(text, values);
+                        self.values.features += 1;
+                    }
+                    Scalar::Bool(_) | Scalar::Number(_) => {
+                        return Err(Refusal::new(Reason::WrongType, "a text in double quotes or null")
+                            .in_field(&field.place)
+                            .with_value(literal));
+                    }
                 }
             }
             None => {}

@@ -1,7 +1,6 @@
 //! `tidewheel bench …`: figures that anyone can have again.
 
 mod bare;
-mod machine;
 mod pipeline;
 mod stages;
 

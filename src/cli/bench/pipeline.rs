@@ -6,7 +6,8 @@ use tidewheel_loadgen::broker::{Broker, BrokerOptions, KafkaJars};
 use tidewheel_loadgen::replay::Replay;
 use tidewheel_loadgen::streams::Synthetic;
 
-use super::{bare, machine};
+use super::super::machine;
+use super::bare;
 use crate::cli::exit::Failure;
 use crate::cli::telemetry;
 use crate::config::Config;

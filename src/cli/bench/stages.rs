@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use tidewheel_loadgen::streams::{Source, Synthetic};
 
-use super::{machine, pipeline};
+use super::pipeline;
 use crate::cli::exit::Failure;
+use crate::cli::machine;
 use crate::pipeline::{Setup, StageCosts, stage_costs};
 use crate::stream::{Records, RecordsBuilder};
 

@@ -15,6 +15,8 @@ pub enum Origin {
     Line(usize),
     /// Name of an environment variable.
     Variable(String),
+    /// An argument of the command line.
+    Argument(String),
 }
 
 /// One thing that is wrong with a configuration; its `Display` is one line.
@@ -88,7 +90,7 @@ impl fmt::Display for Fault {
         match &self.origin {
             Origin::Unwritten => {}
             Origin::Line(line) => write!(f, " (line {line})")?,
-            Origin::Variable(name) => write!(f, " (from {name})")?,
+            Origin::Variable(name) | Origin::Argument(name) => write!(f, " (from {name})")?,
         }
         f.write_str(": ")?;
         if let Some(problem) = &self.problem {
@@ -128,10 +130,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// The candidate that was most probably meant by `word`, if one is near enough.
-pub(in crate::config) fn nearest_word<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(crate) fn nearest_word<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     const NEAR: f64 = 0.55;
     let word = word.to_lowercase();
     let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(&word, &candidate.to_lowercase());

@@ -9,11 +9,11 @@ mod topics;
 mod tree;
 mod walk;
 
-pub(super) use fault::nearest_word;
+pub(crate) use fault::nearest_word;
 pub use fault::{Fault, Origin};
 #[cfg(test)]
 pub(super) use tests::fixture;
-pub(super) use tree::{Node, Value, parse, parse_value};
+pub(super) use tree::{Node, Value, parse, parse_lines, parse_value};
 #[cfg(test)]
 pub(super) use walk::expected;
 

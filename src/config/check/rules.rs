@@ -6,8 +6,8 @@ use super::places::{Place, as_feature};
 use super::topics;
 use super::tree::{Node, Value};
 use crate::config::{
-    Config, EventsConfig, KafkaConfig, LearnerKind, OnTimeout, PipelineConfig, QualityConfig, QualityMetric,
-    Task,
+    ColumnKind, Config, EventsConfig, KafkaConfig, LearnerKind, OnTimeout, PipelineConfig, QualityConfig,
+    QualityMetric, Task,
 };
 
 /// Longest name of a pipeline, a class or a feature, in bytes.
@@ -257,14 +257,16 @@ fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
             format!("another learner, such as {instead:?}"),
         );
     }
-    let is_feature = |feature: &str| schema.features.contains_key(feature);
+    let is_feature = |feature: &str| {
+        matches!(schema.features.get(feature), Some(ColumnKind::Numeric | ColumnKind::Categorical))
+    };
     for pair in &model.ftrl.crosses {
         if !pair.match_indices('*').any(|(at, _)| is_feature(&pair[..at]) && is_feature(&pair[at + 1..])) {
             let path = ["pipeline", name, "model", "ftrl", "crosses"];
             report.fault(
                 &path,
                 format!("{pair:?} names no two features"),
-                "\"first*second\", both in schema.features",
+                "\"first*second\", both numeric or categorical in schema.features",
             );
         }
     }

@@ -89,7 +89,35 @@ impl Lines {
     }
 }
 
+/// Parses lines of TOML that come from `origin`, as `knn.k = 1`; the error is what is wrong with them.
+pub(in crate::config) fn parse_lines(text: &str, origin: &Origin) -> Result<Node, Vec<Fault>> {
+    match parse(text) {
+        Ok(mut node) => {
+            node.set_origin(origin);
+            Ok(node)
+        }
+        Err(faults) => {
+            Err(faults.into_iter().map(|fault| Fault { origin: origin.clone(), ..fault }).collect())
+        }
+    }
+}
+
 impl Node {
+    /// Lays another over it: its tables are taken together, its values in place of those that are here.
+    pub fn lay_over(&mut self, other: Node) {
+        match (&mut self.value, other.value) {
+            (Value::Table(table), Value::Table(others)) => {
+                for (name, node) in others {
+                    match table.get_mut(&name) {
+                        Some(here) => here.lay_over(node),
+                        None => drop(table.insert(name, node)),
+                    }
+                }
+            }
+            (here, value) => (*here, self.origin) = (value, other.origin),
+        }
+    }
+
     fn set_origin(&mut self, origin: &Origin) {
         self.origin = origin.clone();
         match &mut self.value {

@@ -163,3 +163,27 @@ fn a_label_that_is_not_declared_is_refused() {
     let message = "label not declared: field \"label\": \"UP\"; expected one of \"down\", \"up\"";
     assert_eq!(refusal.to_string(), message);
 }
+
+#[test]
+fn times_and_texts_that_are_none_are_refused() {
+    let schema: SchemaConfig = serde_json::from_value(json!({
+        "task": "regression",
+        "features": {"when": "time", "about": "text"},
+    }))
+    .unwrap();
+    let events: EventsConfig = serde_json::from_value(json!({"topic": "events"})).unwrap();
+    let decoder = EventDecoder::new(&events, &schema).unwrap();
+    for (json, said, field, value) in [
+        (r#"{"when": "noon"}"#, Reason::BadTime, "when", "\"noon\""),
+        (r#"{"when": true}"#, Reason::BadTime, "when", "true"),
+        (r#"{"when": 1e300}"#, Reason::BadTime, "when", "1e300"),
+        (r#"{"about": 7}"#, Reason::WrongType, "about", "7"),
+        (r#"{"about": ["a"]}"#, Reason::WrongType, "about", "[\"a\"]}"),
+    ] {
+        let refusal = decode_record(&decoder, &record(json.as_bytes())).unwrap_err();
+        assert_eq!((refusal.reason(), refusal.field(), refusal.value()), (said, Some(field), Some(value)));
+    }
+    let (events, notices) = decode_record(&decoder, &record(b"{\"when\": null}")).unwrap();
+    assert!(events.rows.numeric.iter().all(|value| value.is_nan()));
+    assert_eq!((events.rows.numeric_width(), notices.missing_value), (64 + 7, 2));
+}
