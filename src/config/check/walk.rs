@@ -238,7 +238,7 @@ mod tests {
         );
         says(
             added("[pipeline.x.model]\nmlp = 3\n"),
-            &["model.mlp = 3", "a section of hidden, optimiser, rate"],
+            &["model.mlp = 3", "a section of clip_norm, engine, hidden, optimiser, rate"],
         );
         says(
             changed("labels = {topic = \"x.labels\"}", "labels = \"x.labels\""),

@@ -1,3 +1,5 @@
+use macerator::{AutoArch, Simd, WithSimd};
+
 use crate::state::{StateError, TensorMap, mismatch};
 
 /// Standardised values stay within ±8, and a value farther out counts as if it were there. Of a normal column one
@@ -69,9 +71,9 @@ impl Standardiser {
     #[inline]
     pub fn observe(&mut self, row: &[f32]) {
         let columns = row.len();
-        let Moments { count, mean, variance, reach } = &mut self.moments;
         let Scaling { shift, scale, .. } = &mut self.scaling;
-        observe(row, count, mean, variance, reach, &mut shift[..columns], &mut scale[..columns]);
+        let (shift, scale) = (&mut shift[..columns], &mut scale[..columns]);
+        AutoArch::new().dispatch(Observe { row, moments: &mut self.moments, shift, scale });
     }
 
     /// `count`, `mean` and `variance`, one number a column.
@@ -103,9 +105,27 @@ impl Standardiser {
     }
 }
 
-/// One row into the statistics of all columns, in parallel slices of one length. Selections in place of branches,
-/// loads before stores and no inlining, so that the compiler takes two columns at a time.
-#[inline(never)]
+/// One row into the statistics of all columns, by the widest vectors that there are: the same bits by any.
+struct Observe<'a> {
+    row: &'a [f32],
+    moments: &'a mut Moments,
+    shift: &'a mut [f32],
+    scale: &'a mut [f32],
+}
+
+impl WithSimd for Observe<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Moments { count, mean, variance, reach } = self.moments;
+        observe(self.row, count, mean, variance, reach, self.shift, self.scale);
+    }
+}
+
+/// In parallel slices of one length. Selections in place of branches and loads before stores, so that the compiler takes
+/// several columns at a time.
+#[inline(always)]
 fn observe(
     row: &[f32],
     count: &mut [f64],

@@ -19,9 +19,9 @@ use crate::state::{StateError, TensorMap, mismatch};
 /// Below, FTRL's beta counts as this.
 const BETA_MIN: f32 = 1e-6;
 
-/// Features whose slots are computed and fetched before the first of their rows is learned: enough rows to keep memory
-/// busy, few enough to stay in the first cache.
-const AHEAD: usize = 256;
+/// Features whose slots are computed and fetched ahead of the rows that are learned: enough to keep memory busy, few
+/// enough to stay in the first cache.
+const AHEAD: usize = 192;
 
 /// Logistic regression for two classes, softmax regression for more, least squares for a value (its target
 /// standardised), over hashed features; one step an example.
@@ -60,8 +60,8 @@ enum Rule {
 /// The rows in work; carries nothing from one to the next.
 #[derive(Debug, Clone, Default)]
 struct Scratch {
-    /// Slots of some rows, `[rows, len]`.
-    slots: Vec<u32>,
+    /// Slots of some rows and of those after them, `[rows, len]`.
+    slots: [Vec<u32>; 2],
     /// The values of a row, and what was gathered for it: `[stride]`, zeros behind the features.
     row: Vec<f32>,
     values: Vec<f32>,
@@ -108,7 +108,7 @@ impl FtrlLearner {
             rule: Rule::new(config),
             published: Leaves::new(features.slots()),
             scratch: Scratch {
-                slots: Vec::new(),
+                slots: Default::default(),
                 row: features.blank(),
                 values: vec![0.0; stride],
                 squares: vec![0.0; stride],
@@ -132,6 +132,15 @@ impl FtrlLearner {
     fn scale(&self, numeric: &[f32], row: &mut [f32]) {
         self.scaling.apply(numeric, &mut row[self.features.numbers()]);
         self.features.complete(numeric, row);
+    }
+
+    /// The slots of some rows' features.
+    fn hash(&self, rows: &Rows, range: std::ops::Range<usize>, slots: &mut Vec<u32>) {
+        let len = self.features.len();
+        slots.resize(range.len() * len, 0);
+        for (row, slots) in range.zip(slots.chunks_exact_mut(len)) {
+            self.features.hash(rows.numeric_row(row), rows.categorical_row(row), slots);
+        }
     }
 
     /// Predicts one example, whose slots are known, into `out`, then learns it.
@@ -303,20 +312,21 @@ impl Learner for FtrlLearner {
         let block = (AHEAD / len).max(1);
         // Taken out while the rest of the learner is at work on it.
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut slots = std::mem::take(&mut scratch.slots);
+        let [mut present, mut ahead] = std::mem::take(&mut scratch.slots);
+        self.hash(rows, 0..rows.len().min(block), &mut present);
+        self.table.prefetch(&present);
         for start in (0..rows.len()).step_by(block) {
             let end = rows.len().min(start + block);
-            slots.resize((end - start) * len, 0);
-            for (row, slots) in (start..end).zip(slots.chunks_exact_mut(len)) {
-                self.features.hash(rows.numeric_row(row), rows.categorical_row(row), slots);
-            }
-            self.table.touch(&slots);
-            for (row, slots) in (start..end).zip(slots.chunks_exact(len)) {
+            self.hash(rows, end..rows.len().min(end + block), &mut ahead);
+            let mut further = ahead.chunks_exact(len);
+            for (row, slots) in (start..end).zip(present.chunks_exact(len)) {
+                self.table.prefetch(further.next().unwrap_or(&[]));
                 let numeric = rows.numeric_row(row);
                 self.learn_one(numeric, slots, targets[row], weights[row], out.row_mut(row), &mut scratch);
             }
+            std::mem::swap(&mut present, &mut ahead);
         }
-        scratch.slots = slots;
+        scratch.slots = [present, ahead];
         self.scratch = scratch;
     }
 

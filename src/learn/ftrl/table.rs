@@ -1,4 +1,4 @@
-use std::hint::black_box;
+use branches::prefetch_read_data;
 
 /// Slots of a line: as many as fit in 64 bytes, and numbers that go through the vector units together.
 pub(super) const LANES: usize = 8;
@@ -55,15 +55,12 @@ impl Table {
         (line.values[lane], line.squares[lane])
     }
 
-    /// Has the lines of these slots fetched, many at a time, so that what works on one row after the other does not
-    /// wait for each.
+    /// Has the lines of these slots fetched, without waiting for them.
     #[inline(always)]
-    pub fn touch(&self, slots: &[u32]) {
-        let mut bits = 0;
+    pub fn prefetch(&self, slots: &[u32]) {
         for slot in slots {
-            bits |= self.lines[*slot as usize / LANES].values[0].to_bits();
+            prefetch_read_data::<_, 0>(&self.lines[*slot as usize / LANES]);
         }
-        black_box(bits);
     }
 
     /// A slot's number and statistics, to be changed.

@@ -1,6 +1,4 @@
-use std::ops::Range;
-
-use super::network::Input;
+use super::forward::Input;
 use crate::learn::Shape;
 use crate::learn::encode::{OneHot, Standardiser, read_under};
 use crate::schema::Rows;
@@ -15,11 +13,18 @@ pub(super) struct Inputs {
     one_hot: OneHot,
 }
 
-/// A row as the network takes it; reused from row to row.
+/// Rows as the network takes them; reused from block to block.
 #[derive(Debug, Default)]
-pub(super) struct EncodedRow {
+pub(super) struct Encoded {
+    rows: usize,
     dense: Vec<f32>,
     ones: Vec<usize>,
+}
+
+impl Encoded {
+    pub fn input(&self) -> Input<'_> {
+        Input { rows: self.rows, dense: &self.dense, ones: &self.ones }
+    }
 }
 
 impl Inputs {
@@ -41,40 +46,26 @@ impl Inputs {
         self.numeric + self.one_hot.columns()
     }
 
-    /// Shows rows to the encoders.
-    pub fn observe(&mut self, rows: &Rows, range: Range<usize>) {
-        for row in range {
-            self.standardiser.observe(rows.numeric_row(row));
-            for (column, category) in rows.categorical_row(row).iter().enumerate() {
-                self.one_hot.claim(column, *category);
-            }
-        }
-    }
-
-    /// Encodes a row with the encoders as they are.
-    pub fn encode<'a>(&self, rows: &Rows, row: usize, encoded: &'a mut EncodedRow) -> Input<'a> {
-        encoded.dense.resize(self.numeric, 0.0);
-        self.standardiser.scaling().apply(rows.numeric_row(row), &mut encoded.dense);
-        encoded.ones.clear();
+    /// Shows a row to the encoders.
+    pub fn observe(&mut self, rows: &Rows, row: usize) {
+        self.standardiser.observe(rows.numeric_row(row));
         for (column, category) in rows.categorical_row(row).iter().enumerate() {
-            encoded.ones.push(self.numeric + self.one_hot.place(column, *category));
+            self.one_hot.claim(column, *category);
         }
-        Input { dense: &encoded.dense, ones: &encoded.ones }
     }
 
-    /// Encodes rows into a matrix `[rows, width]`.
-    pub fn encode_matrix(&self, rows: &Rows, range: Range<usize>) -> Vec<f32> {
-        let width = self.width();
-        let mut matrix = vec![0.0; range.len() * width];
-        let mut encoded = EncodedRow::default();
-        for (out, row) in matrix.chunks_exact_mut(width.max(1)).zip(range) {
-            let input = self.encode(rows, row, &mut encoded);
-            out[..self.numeric].copy_from_slice(input.dense);
-            for place in input.ones {
-                out[*place] = 1.0;
+    /// Encodes rows with the encoders as they are, in place of what `encoded` had.
+    pub fn encode(&self, rows: &Rows, range: std::ops::Range<usize>, encoded: &mut Encoded) {
+        encoded.rows = range.len();
+        encoded.dense.resize(range.len() * self.numeric, 0.0);
+        encoded.ones.clear();
+        let scaling = self.standardiser.scaling();
+        for (index, row) in range.enumerate() {
+            scaling.apply(rows.numeric_row(row), &mut encoded.dense[index * self.numeric..][..self.numeric]);
+            for (column, category) in rows.categorical_row(row).iter().enumerate() {
+                encoded.ones.push(self.numeric + self.one_hot.place(column, *category));
             }
         }
-        matrix
     }
 
     pub fn is_finite(&self) -> bool {

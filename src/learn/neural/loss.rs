@@ -1,49 +1,44 @@
-//! The losses and their gradients with respect to the network's outputs.
+//! What a network's outputs mean, and the slopes of the losses by them.
 //!
-//! They are computed on the host with `libm`: the tensor library's exponential is the system's, which differs between
-//! machines, and a state must not.
+//! The exponential is our own: a tensor library's is the system's, which differs between machines, and a state must not.
 
 use crate::learn::Objective;
 use crate::learn::encode::Scaling;
+use crate::learn::linear::response::softmax;
 
-/// Turns logits into probabilities that sum to one.
-pub(super) fn softmax(logits: &mut [f32]) {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for logit in logits.iter_mut() {
-        *logit = libm::expf(*logit - largest);
-        sum += *logit;
-    }
-    for probability in logits {
-        *probability /= sum;
+/// Turns a row of outputs into its prediction: probabilities, or the value in the unit of the target.
+#[inline]
+pub(super) fn respond(objective: Objective, target: &Scaling, row: &mut [f32]) {
+    match objective {
+        Objective::Classify { .. } => softmax(row),
+        Objective::Regress => row[0] = target.restore(0, row[0]),
     }
 }
 
-/// Turns the network's outputs, `[rows, outputs]`, in place into the gradient of the mini-batch's loss: the mean over
-/// the rows of weight × cross-entropy, or of weight × half the squared error of the standardised target.
-pub(super) fn gradient(
+/// The slopes by a row's outputs of weight × cross-entropy, or of weight × half the squared error of the standardised
+/// target; `prediction` is what [`respond`] made of the outputs. `slopes` comes with the outputs.
+#[inline]
+pub(super) fn slopes(
     objective: Objective,
     target: &Scaling,
-    outputs: &mut [f32],
-    targets: &[f32],
-    weights: &[f32],
+    prediction: &[f32],
+    truth: f32,
+    weight: f32,
+    slopes: &mut [f32],
 ) {
-    let rows = targets.len() as f32;
-    for ((row, truth), weight) in outputs.chunks_exact_mut(objective.outputs()).zip(targets).zip(weights) {
-        match objective {
-            Objective::Classify { .. } => {
-                softmax(row);
-                row[*truth as usize] -= 1.0;
-            }
-            Objective::Regress => {
-                let mut standardised = [0.0];
-                target.apply(&[*truth], &mut standardised);
-                row[0] -= standardised[0];
-            }
+    match objective {
+        Objective::Classify { .. } => {
+            slopes.copy_from_slice(prediction);
+            slopes[truth as usize] -= 1.0;
         }
-        for value in row {
-            *value *= *weight / rows;
+        Objective::Regress => {
+            let mut standardised = [0.0];
+            target.apply(&[truth], &mut standardised);
+            slopes[0] -= standardised[0];
         }
+    }
+    for slope in slopes {
+        *slope *= weight;
     }
 }
 
@@ -53,38 +48,26 @@ mod tests {
     use crate::learn::encode::Standardiser;
 
     #[test]
-    fn probabilities_sum_to_one_even_of_huge_logits() {
-        let mut row = [1e30, -1e30, 1e30];
-        softmax(&mut row);
-        assert_eq!(row, [0.5, 0.0, 0.5]);
-        let mut row = [1.0, 2.0];
-        softmax(&mut row);
-        assert!((row[1] - 0.731_058_6).abs() < 1e-6, "the logistic function of 1");
-    }
-
-    #[test]
-    fn the_gradient_is_the_slope_of_the_loss() {
+    fn the_slopes_are_those_of_the_loss() {
         let objective = Objective::Classify { classes: 3 };
-        let (targets, weights) = ([2.0, 0.0], [1.0, 3.0]);
-        let outputs = [0.3_f32, -0.2, 0.9, 0.1, 0.8, -0.4];
-        let loss = |outputs: &[f64]| -> f64 {
-            let row = |row: usize| {
-                let logits = &outputs[row * 3..row * 3 + 3];
-                let total: f64 = logits.iter().map(|z| z.exp()).sum();
-                f64::from(weights[row]) * (total.ln() - logits[targets[row] as usize])
+        let standardiser = Standardiser::new(1);
+        for (truth, weight, outputs) in [(2.0, 1.0, [0.3_f32, -0.2, 0.9]), (0.0, 3.0, [0.1, 0.8, -0.4])] {
+            let loss = |outputs: [f64; 3]| -> f64 {
+                let total: f64 = outputs.iter().map(|z| z.exp()).sum();
+                f64::from(weight) * (total.ln() - outputs[truth as usize])
             };
-            (row(0) + row(1)) / 2.0
-        };
-        let mut found = outputs;
-        gradient(objective, Standardiser::new(1).scaling(), &mut found, &targets, &weights);
-        for index in 0..6 {
-            let nudged = |by: f64| {
-                let mut outputs = outputs.map(f64::from);
-                outputs[index] += by;
-                loss(&outputs)
-            };
-            let slope = (nudged(1e-5) - nudged(-1e-5)) / 2e-5;
-            assert!((slope - f64::from(found[index])).abs() < 1e-6, "{slope} {}", found[index]);
+            let (mut prediction, mut found) = (outputs, outputs);
+            respond(objective, standardiser.scaling(), &mut prediction);
+            slopes(objective, standardiser.scaling(), &prediction, truth, weight, &mut found);
+            for index in 0..3 {
+                let nudged = |by: f64| {
+                    let mut outputs = outputs.map(f64::from);
+                    outputs[index] += by;
+                    loss(outputs)
+                };
+                let slope = (nudged(1e-5) - nudged(-1e-5)) / 2e-5;
+                assert!((slope - f64::from(found[index])).abs() < 1e-6, "{slope} {}", found[index]);
+            }
         }
     }
 }

@@ -1,12 +1,17 @@
-//! Neural networks: trained by burn on a device, served by a forward pass of our own over plain weights.
+//! Neural networks: trained in mini-batches by hand-written passes over flat arrays, or by burn on a device; served by the
+//! same forward pass over plain weights.
 
+mod engine;
+mod forward;
 mod inputs;
+mod kernels;
 mod learner;
 mod loss;
+mod native;
 mod network;
 mod optimiser;
 mod predictor;
-mod trainer;
+mod tensors;
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,6 @@ use std::ops::Range;
 use crate::learn::counter::Counter;
 use crate::state::{Dtype, StateError, Tensor, TensorMap};
 
-/// Outputs whose sums are kept in registers together.
-const TILE: usize = 16;
-
 /// A dense layer's plain weights.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layer {
@@ -18,67 +15,9 @@ pub(super) struct Layer {
 }
 
 /// A multi-layer perceptron as plain data: dense layers with ReLU between them.
-///
-/// Its forward pass sums in the order of the inputs, each product rounded before it is added, so that it gives the same
-/// bits at every vector width and for every grouping of rows.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Network {
     pub layers: Vec<Layer>,
-}
-
-/// An encoded row: dense values, then the places of the ones among the remaining inputs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a> {
-    pub dense: &'a [f32],
-    pub ones: &'a [usize],
-}
-
-impl Layer {
-    /// `bias + input · weights`
-    fn affine(&self, input: Input<'_>, out: &mut [f32]) {
-        let mut start = 0;
-        for tile in out.chunks_mut(TILE) {
-            match <&mut [f32; TILE]>::try_from(&mut *tile) {
-                Ok(tile) => self.affine_tile(input, start, tile),
-                Err(_) => self.affine_rest(input, start, tile),
-            }
-            start += TILE;
-        }
-    }
-
-    fn affine_tile(&self, input: Input<'_>, start: usize, out: &mut [f32; TILE]) {
-        let tile = |from: usize, values: &[f32]| -> [f32; TILE] {
-            *values[from..].first_chunk().expect("a whole tile lies within the layer's outputs")
-        };
-        let mut sums = tile(start, &self.bias);
-        for (value, row) in input.dense.iter().zip(self.weights.chunks_exact(self.outputs)) {
-            let weights = tile(start, row);
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += value * weight;
-            }
-        }
-        for row in input.ones {
-            let weights = tile(row * self.outputs + start, &self.weights);
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += weight;
-            }
-        }
-        *out = sums;
-    }
-
-    fn affine_rest(&self, input: Input<'_>, start: usize, out: &mut [f32]) {
-        out.copy_from_slice(&self.bias[start..]);
-        for (value, row) in input.dense.iter().zip(self.weights.chunks_exact(self.outputs)) {
-            for (sum, weight) in out.iter_mut().zip(&row[start..]) {
-                *sum += value * weight;
-            }
-        }
-        for row in input.ones {
-            for (sum, weight) in out.iter_mut().zip(&self.weights[row * self.outputs + start..]) {
-                *sum += weight;
-            }
-        }
-    }
 }
 
 impl Network {
@@ -115,20 +54,23 @@ impl Network {
         first.into_iter().chain(self.layers.iter().map(|layer| layer.outputs)).collect()
     }
 
-    /// Outputs of one row into `out`; `scratch` is reused from row to row.
-    pub fn forward(&self, input: Input<'_>, scratch: &mut [Vec<f32>; 2], out: &mut [f32]) {
-        let Some((last, hidden)) = self.layers.split_last() else { return };
-        let [current, next] = scratch;
-        for (index, layer) in hidden.iter().enumerate() {
-            next.resize(layer.outputs, 0.0);
-            layer.affine(if index == 0 { input } else { Input { dense: current, ones: &[] } }, next);
-            for value in next.iter_mut() {
-                // Not `max`, which would hide a NaN.
-                *value = if *value < 0.0 { 0.0 } else { *value };
-            }
-            std::mem::swap(current, next);
+    /// A network of the same sizes, all 0.
+    pub fn zeros_like(&self) -> Self {
+        let layer = |layer: &Layer| Layer {
+            inputs: layer.inputs,
+            outputs: layer.outputs,
+            weights: vec![0.0; layer.weights.len()],
+            bias: vec![0.0; layer.outputs],
+        };
+        Self { layers: self.layers.iter().map(layer).collect() }
+    }
+
+    /// Gives the first layer further inputs, up to `inputs`, all 0.
+    pub fn grow_zeros(&mut self, inputs: usize) {
+        if let Some(first) = self.layers.first_mut() {
+            first.weights.resize(inputs * first.outputs, 0.0);
+            first.inputs = inputs;
         }
-        last.affine(if hidden.is_empty() { input } else { Input { dense: current, ones: &[] } }, out);
     }
 
     pub fn is_finite(&self) -> bool {
@@ -189,9 +131,13 @@ impl Network {
 
     /// A saved network with so many inputs and outputs, its hidden layers as they were saved.
     pub fn load_any(inputs: usize, outputs: usize, state: &TensorMap) -> Result<Self, StateError> {
+        let numbers = state
+            .iter()
+            .filter_map(|(path, _)| path.strip_prefix("layers/")?.split('/').next()?.parse().ok());
+        let layers = numbers.max().map_or(0, |last: usize| last.saturating_add(1));
         let mut sizes = vec![inputs];
-        while let Ok(tensor) = state.get(&weights_path(sizes.len() - 1)) {
-            sizes.push(tensor.shape.last().copied().unwrap_or(0));
+        for layer in 0..layers {
+            sizes.push(state.get(&weights_path(layer))?.shape.last().copied().unwrap_or(0));
         }
         match sizes.len() {
             1 => sizes.push(outputs),
@@ -232,55 +178,12 @@ fn shaped(state: &TensorMap, path: &str, shape: &[usize]) -> Result<Vec<f32>, St
 mod tests {
     use super::*;
 
-    /// Row by row and place by place in `f64`, as the definition says.
-    fn reference(network: &Network, input: &[f32]) -> Vec<f64> {
-        let mut values: Vec<f64> = input.iter().map(|value| f64::from(*value)).collect();
-        for (index, layer) in network.layers.iter().enumerate() {
-            values = (0..layer.outputs)
-                .map(|out| {
-                    let sum: f64 = (0..layer.inputs)
-                        .map(|at| values[at] * f64::from(layer.weights[at * layer.outputs + out]))
-                        .sum();
-                    let sum = sum + f64::from(layer.bias[out]);
-                    if index + 1 < network.layers.len() { sum.max(0.0) } else { sum }
-                })
-                .collect();
-        }
-        values
-    }
-
     fn sample(sizes: &[usize]) -> Network {
         let mut network = Network::initial(sizes, sizes[0], 1);
         for layer in &mut network.layers {
             layer.bias = (0..layer.outputs).map(|at| 0.1 * at as f32 - 0.2).collect();
         }
         network
-    }
-
-    #[test]
-    fn the_forward_pass_is_the_definition_for_widths_around_the_tile() {
-        for sizes in [vec![3, 2], vec![5, 16, 1], vec![4, 15, 17, 3], vec![2, 32, 33, 16]] {
-            let network = sample(&sizes);
-            let (numeric, place) = (sizes[0] - 1, sizes[0] - 1);
-            let dense: Vec<f32> = (0..numeric).map(|at| 0.7 - 0.5 * at as f32).collect();
-            let mut out = vec![0.0; sizes[sizes.len() - 1]];
-            network.forward(Input { dense: &dense, ones: &[place] }, &mut Default::default(), &mut out);
-            let encoded: Vec<f32> = dense.iter().copied().chain([1.0]).collect();
-            for (value, expected) in out.iter().zip(reference(&network, &encoded)) {
-                assert!((f64::from(*value) - expected).abs() < 1e-5, "{sizes:?}: {value} {expected}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_weight_that_is_not_a_number_shows_in_the_answer_and_the_gate() {
-        let mut network = sample(&[2, 4, 2]);
-        assert!(network.is_finite());
-        network.layers[0].weights[0] = f32::NAN;
-        let mut out = [0.0; 2];
-        network.forward(Input { dense: &[1.0, 1.0], ones: &[] }, &mut Default::default(), &mut out);
-        assert!(out.iter().all(|value| value.is_nan()));
-        assert!(!network.is_finite());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::inputs::{EncodedRow, Inputs};
-use super::loss::softmax;
+use super::forward::{BLOCK, Pass};
+use super::inputs::{Encoded, Inputs};
+use super::loss;
 use super::network::Network;
 use crate::learn::encode::{Standardiser, read_under};
 use crate::learn::{Objective, Predictions, Predictor, Shape};
@@ -56,17 +57,22 @@ impl MlpPredictor {
         Ok(Self { objective: shape.objective, inputs, network: Arc::new(network), target })
     }
 
-    /// Writes the predictions of some of the rows to their places in `out`.
-    pub(super) fn predict_range(&self, rows: &Rows, range: Range<usize>, out: &mut Predictions) {
-        let mut encoded = EncodedRow::default();
-        let mut scratch = [Vec::new(), Vec::new()];
-        for row in range {
-            let output = out.row_mut(row);
-            self.network.forward(self.inputs.encode(rows, row, &mut encoded), &mut scratch, output);
-            match self.objective {
-                Objective::Classify { .. } => softmax(output),
-                Objective::Regress => output[0] = self.target.scaling().restore(0, output[0]),
-            }
+    /// Encodes some of the rows, passes them through the network and writes their predictions to their places in `out`.
+    pub(super) fn predict_range(
+        &self,
+        rows: &Rows,
+        range: Range<usize>,
+        encoded: &mut Encoded,
+        pass: &mut Pass,
+        out: &mut Predictions,
+    ) {
+        self.inputs.encode(rows, range.clone(), encoded);
+        self.network.forward(encoded.input(), pass);
+        let outputs = out.outputs;
+        for (row, values) in range.zip(pass.outputs().chunks_exact(outputs)) {
+            let row = out.row_mut(row);
+            row.copy_from_slice(values);
+            loss::respond(self.objective, self.target.scaling(), row);
         }
     }
 }
@@ -79,7 +85,11 @@ pub(super) fn sizes(inputs: &Inputs, hidden: &[usize], shape: &Shape) -> Vec<usi
 impl Predictor for MlpPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
         out.reset(self.objective.outputs(), rows.len());
-        self.predict_range(rows, 0..rows.len(), out);
+        let (mut encoded, mut pass) = (Encoded::default(), Pass::default());
+        for start in (0..rows.len()).step_by(BLOCK) {
+            let range = start..rows.len().min(start + BLOCK);
+            self.predict_range(rows, range, &mut encoded, &mut pass, out);
+        }
     }
 
     fn is_finite(&self) -> bool {
