@@ -61,6 +61,7 @@ fn rows_of<const R: usize>(a: &[f32], b: &[f32], depth: usize, width: usize, out
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the form that is kept in registers")]
 fn tile<const R: usize, const W: usize>(
     a: &[f32],
     b: &[f32],
@@ -139,6 +140,7 @@ fn columns_of<const R: usize>(
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the form that is kept in registers")]
 fn tile_transposed<const R: usize, const W: usize>(
     a: &[f32],
     b: &[f32],
