@@ -20,6 +20,7 @@ pub struct ModelConfig {
     pub mlp: MlpConfig,
     pub tree: TreeConfig,
     pub forest: ForestConfig,
+    pub bagging: BaggingConfig,
 }
 
 impl Default for ModelConfig {
@@ -35,6 +36,7 @@ impl Default for ModelConfig {
             mlp: MlpConfig::default(),
             tree: TreeConfig::default(),
             forest: ForestConfig::default(),
+            bagging: BaggingConfig::default(),
         }
     }
 }
@@ -64,10 +66,16 @@ pub enum LearnerKind {
     HoeffdingAdaptiveTree,
     /// Adaptive random forest.
     Arf,
+    /// Streaming random patches: a forest whose trees each see some columns.
+    Srp,
+    /// Online bagging of Hoeffding trees.
+    OnlineBagging,
+    /// Leveraging bagging: heavier weights, and the worst tree is replaced on drift.
+    LeveragingBagging,
 }
 
 impl LearnerKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Linear,
         Self::Ftrl,
         Self::Knn,
@@ -79,6 +87,9 @@ impl LearnerKind {
         Self::HoeffdingTree,
         Self::HoeffdingAdaptiveTree,
         Self::Arf,
+        Self::Srp,
+        Self::OnlineBagging,
+        Self::LeveragingBagging,
     ];
 
     /// The learner of that name.
@@ -100,6 +111,9 @@ impl LearnerKind {
             Self::HoeffdingTree => "hoeffding_tree",
             Self::HoeffdingAdaptiveTree => "hoeffding_adaptive_tree",
             Self::Arf => "arf",
+            Self::Srp => "srp",
+            Self::OnlineBagging => "online_bagging",
+            Self::LeveragingBagging => "leveraging_bagging",
         }
     }
 
@@ -107,7 +121,8 @@ impl LearnerKind {
     pub fn section(self) -> &'static str {
         match self {
             Self::HoeffdingTree | Self::HoeffdingAdaptiveTree => "tree",
-            Self::Arf => "forest",
+            Self::Arf | Self::Srp => "forest",
+            Self::OnlineBagging | Self::LeveragingBagging => "bagging",
             other => other.name(),
         }
     }
@@ -320,9 +335,9 @@ pub struct TreeConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeafVote {
-    /// The shares of the classes.
+    /// The shares of the classes, or the mean.
     Majority,
-    /// Naive Bayes over the leaf's columns.
+    /// Naive Bayes over the leaf's columns; of a regression a line, learned online.
     NaiveBayes,
     /// Whichever of the two was right more often in the leaf.
     Adaptive,
@@ -352,7 +367,7 @@ impl Default for TreeConfig {
     }
 }
 
-/// `[pipeline.NAME.model.forest]`: the adaptive random forest.
+/// `[pipeline.NAME.model.forest]`: the adaptive random forest and streaming random patches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForestConfig {
@@ -362,7 +377,7 @@ pub struct ForestConfig {
     /// Mean of the Poisson weights that make the trees differ (online bagging).
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 100))]
     pub lambda: f64,
-    /// Share of the columns that a leaf watches, drawn at random for each leaf.
+    /// Share of the columns that is watched, drawn at random for each leaf (`arf`) or each tree (`srp`).
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 1))]
     pub columns: f64,
     /// ADWIN's confidence at which a tree in the background begins to grow.
@@ -407,6 +422,53 @@ impl Default for ForestConfig {
             nominal_split: NominalSplit::Binary,
             categories_max: 256,
             memory_bytes_max: 512 << 20,
+        }
+    }
+}
+
+/// `[pipeline.NAME.model.bagging]`: online bagging and leveraging bagging.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BaggingConfig {
+    /// Trees that vote.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub trees: usize,
+    /// Of leveraging bagging: ADWIN's confidence at which the worst tree is replaced.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub drift_delta: f64,
+    /// Weight of the examples that a leaf takes in between two tries to split.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub grace_period: u32,
+    /// Probability that a split is not the one that endless data would choose: the smaller, the later the splits.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub split_confidence: f64,
+    /// Once chance explains no larger difference in merit than this, the best test is taken, however close the second.
+    #[schemars(range(min = 0, max = 1))]
+    pub tie_threshold: f64,
+    /// How a leaf answers.
+    pub leaf: LeafVote,
+    /// How categorical columns are split.
+    pub nominal_split: NominalSplit,
+    /// Most categories of a column that a leaf counts apart; further ones share "other".
+    #[schemars(range(min = 1, max = 65_536))]
+    pub categories_max: usize,
+    /// Memory that the trees may take, in bytes; each gets an equal part.
+    #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]
+    pub memory_bytes_max: usize,
+}
+
+impl Default for BaggingConfig {
+    fn default() -> Self {
+        Self {
+            trees: 10,
+            drift_delta: 0.02,
+            grace_period: 50,
+            split_confidence: 0.01,
+            tie_threshold: 0.06,
+            leaf: LeafVote::Adaptive,
+            nominal_split: NominalSplit::Binary,
+            categories_max: 256,
+            memory_bytes_max: 256 << 20,
         }
     }
 }
