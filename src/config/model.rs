@@ -21,6 +21,7 @@ pub struct ModelConfig {
     pub tree: TreeConfig,
     pub forest: ForestConfig,
     pub bagging: BaggingConfig,
+    pub boosting: BoostingConfig,
 }
 
 impl Default for ModelConfig {
@@ -37,6 +38,7 @@ impl Default for ModelConfig {
             tree: TreeConfig::default(),
             forest: ForestConfig::default(),
             bagging: BaggingConfig::default(),
+            boosting: BoostingConfig::default(),
         }
     }
 }
@@ -72,10 +74,12 @@ pub enum LearnerKind {
     OnlineBagging,
     /// Leveraging bagging: heavier weights, and the worst tree is replaced on drift.
     LeveragingBagging,
+    /// Online gradient boosting.
+    Boosting,
 }
 
 impl LearnerKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Linear,
         Self::Ftrl,
         Self::Knn,
@@ -90,6 +94,7 @@ impl LearnerKind {
         Self::Srp,
         Self::OnlineBagging,
         Self::LeveragingBagging,
+        Self::Boosting,
     ];
 
     /// The learner of that name.
@@ -114,6 +119,7 @@ impl LearnerKind {
             Self::Srp => "srp",
             Self::OnlineBagging => "online_bagging",
             Self::LeveragingBagging => "leveraging_bagging",
+            Self::Boosting => "boosting",
         }
     }
 
@@ -461,7 +467,7 @@ impl Default for BaggingConfig {
     fn default() -> Self {
         Self {
             trees: 10,
-            drift_delta: 0.02,
+            drift_delta: 0.2,
             grace_period: 50,
             split_confidence: 0.01,
             tie_threshold: 0.06,
@@ -473,10 +479,69 @@ impl Default for BaggingConfig {
     }
 }
 
+/// `[pipeline.NAME.model.boosting]`: online gradient boosting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BoostingConfig {
+    /// Trees that add up; each new one replaces the oldest.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub trees: usize,
+    /// Most leaves of a tree.
+    #[schemars(range(min = 2, max = 256))]
+    pub leaves: usize,
+    /// How much of what would be best a tree adds.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1))]
+    pub rate: f32,
+    /// Steps of the leaves after each example, for as many models that share the trees; those that did better lately
+    /// count more.
+    #[serde(serialize_with = "all_shortest")]
+    #[schemars(length(min = 1, max = 8), inner(range(min = 0, max = 100)))]
+    pub steps: Vec<f32>,
+    /// Share of the columns that a tree sees, drawn at random.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1))]
+    pub columns: f64,
+    /// L2 penalty of the leaves.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0.001, max = 1_000_000))]
+    pub l2: f32,
+    /// Most rows that are remembered, from which trees are grown; up to twice as many are in memory.
+    #[schemars(range(min = 32, max = 1_000_000))]
+    pub rows_max: usize,
+    /// ADWIN's confidence at which trees and rows from before a change are dropped; the smaller, the fewer false alarms.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub drift_delta: f64,
+}
+
+impl Default for BoostingConfig {
+    fn default() -> Self {
+        Self {
+            trees: 100,
+            leaves: 16,
+            rate: 0.1,
+            steps: vec![0.1, 1.0, 5.0],
+            columns: 0.7,
+            l2: 1.0,
+            rows_max: 8_192,
+            drift_delta: 0.002,
+        }
+    }
+}
+
 /// Writes the shortest number that reads back as the same `f32`: 0.3, not 0.30000001192092896.
 fn shortest<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     let shortest: f64 = value.to_string().parse().expect("a printed float parses");
     serializer.serialize_f64(shortest)
+}
+
+fn all_shortest<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    struct Shortest(f32);
+    impl Serialize for Shortest {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            shortest(&self.0, serializer)
+        }
+    }
+    serializer.collect_seq(values.iter().map(|value| Shortest(*value)))
 }
 
 #[cfg(test)]

@@ -195,6 +195,7 @@ pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn 
         LearnerKind::OnlineBagging => {
             Box::new(ensemble::Forest::online_bagging(&config.bagging, config.seed, shape))
         }
+        LearnerKind::Boosting => Box::new(ensemble::Boosting::new(&config.boosting, config.seed, shape)),
         LearnerKind::LeveragingBagging => {
             Box::new(ensemble::Forest::leveraging_bagging(&config.bagging, config.seed, shape))
         }
@@ -222,9 +223,9 @@ pub fn load_predictor(
         LearnerKind::Mlp => Arc::new(neural::MlpPredictor::load(shape, state)?),
         LearnerKind::HoeffdingTree => Arc::new(tree::HoeffdingTreePredictor::load(shape, state)?),
         LearnerKind::HoeffdingAdaptiveTree => Arc::new(tree::HoeffdingAdaptivePredictor::load(shape, state)?),
-        LearnerKind::Arf
-        | LearnerKind::Srp
-        | LearnerKind::OnlineBagging
-        | LearnerKind::LeveragingBagging => Arc::new(ensemble::ForestPredictor::load(shape, state)?),
+        LearnerKind::Boosting => Arc::new(ensemble::BoostingPredictor::load(&config.boosting, shape, state)?),
+        LearnerKind::Arf | LearnerKind::Srp | LearnerKind::OnlineBagging | LearnerKind::LeveragingBagging => {
+            Arc::new(ensemble::ForestPredictor::load(shape, state)?)
+        }
     })
 }

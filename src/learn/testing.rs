@@ -268,7 +268,9 @@ fn context(
         let taught = one.teach(bare.as_mut());
         given.observe(&mut one.rows);
         prop_assert_eq!(one.rows.numeric_width(), width);
-        prop_assert_eq!(&one.rows.narrowed(data.rows.numeric_width()), &data.part(row..row + 1).rows);
+        // As text: a missing value is not equal to itself.
+        let narrowed = one.rows.narrowed(data.rows.numeric_width());
+        prop_assert_eq!(format!("{narrowed:?}"), format!("{:?}", data.part(row..row + 1).rows));
         prop_assert_eq!(&one.ask(given.as_ref()), &before);
         prop_assert_eq!(&one.teach(given.as_mut()), &taught);
     }

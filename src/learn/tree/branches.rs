@@ -332,7 +332,15 @@ mod tests {
     use crate::schema::Rows;
     use crate::testing::SplitMix;
 
-    const SHAPE: LeafShape = LeafShape { numbers: 2, numeric: 1, categorical: 0, watched: 1, draw: Draw::Leaf, is_value: false, kept_bytes: 0 };
+    const SHAPE: LeafShape = LeafShape {
+        numbers: 2,
+        numeric: 1,
+        categorical: 0,
+        watched: 1,
+        draw: Draw::Leaf,
+        is_value: false,
+        kept_bytes: 0,
+    };
 
     struct Stand {
         branches: Branches,

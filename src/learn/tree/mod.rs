@@ -17,7 +17,7 @@ pub(super) mod grown;
 pub(super) mod growth;
 mod hoeffding;
 pub(super) mod leaves;
-mod lines;
+pub(super) mod lines;
 mod nodes;
 pub(super) mod row;
 pub(super) mod saved;
@@ -27,7 +27,7 @@ mod table;
 mod values;
 mod variance;
 pub(super) mod view;
-mod vote;
+pub(super) mod vote;
 
 #[cfg(test)]
 mod tests;

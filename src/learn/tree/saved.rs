@@ -152,20 +152,16 @@ fn put_lines(map: &mut TensorMap, lines: &Lines) {
     map.put_f32("bounds", &plain[2 * columns.len()..]);
 }
 
-fn load_lines(
-    shape: LeafShape,
-    leaves: usize,
-    slots: usize,
-    state: &TensorMap,
-) -> Result<Lines, StateError> {
+fn load_lines(shape: LeafShape, leaves: usize, slots: usize, state: &TensorMap) -> Result<Lines, StateError> {
     let numeric = shape.numeric;
     let weights = finite(sized(state.f32s("lines")?, leaves * (numeric + 1), "lines")?, "lines")?;
     let centres = finite(sized(state.f32s("centres")?, slots, "centres")?, "centres")?;
     let numbers = finite(sized(state.f64s("scale")?, 3 * (numeric + 1), "scale")?, "scale")?;
     let bounds = finite(sized(state.f32s("bounds")?, 2, "bounds")?, "bounds")?;
     let parts = numbers.as_chunks::<3>().0.iter();
-    let mut moments: Vec<Moments> =
-        parts.map(|[weight, mean, squares]| Moments { weight: *weight, mean: *mean, squares: *squares }).collect();
+    let mut moments: Vec<Moments> = parts
+        .map(|[weight, mean, squares]| Moments { weight: *weight, mean: *mean, squares: *squares })
+        .collect();
     let target = moments.pop().unwrap_or_default();
     let scale = Scale::restored(moments, target, [bounds[0], bounds[1]]);
     Ok(Lines { width: numeric + 1, weights, scale, centres })
@@ -179,8 +175,11 @@ pub(in crate::learn) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result
     check_ways(&nodes, &fans, &[0], leaves)?;
     let numbers = at_least(sized(state.f64s("heads")?, 4 * leaves, "heads")?, 0.0, "heads")?;
     let dormant = sized(state.bytes("dormant")?.to_vec(), leaves, "dormant")?;
-    let weights =
-        at_least(sized(state.f64s("weights")?, leaves * shape.numbers, "weights")?, lowest(shape.is_value), "weights")?;
+    let weights = at_least(
+        sized(state.f64s("weights")?, leaves * shape.numbers, "weights")?,
+        lowest(shape.is_value),
+        "weights",
+    )?;
     let held = state.u64s("tables")?.len();
     let columns = sized(state.u32s("columns")?, held * shape.width(), "columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize > shape.numeric) {
@@ -276,7 +275,8 @@ pub(in crate::learn) fn load_view(shape: &Shape, state: &TensorMap) -> Result<Tr
     let cells = finite(sized(state.f32s("cells")?, votes.saturating_mul(block), "cells")?, "cells")?;
     let mut tables = load_tables(leaf_shape, votes, state)?.into_iter();
     let (mut columns, mut cells) = (columns.into_iter(), cells.into_iter());
-    let (scale, mut lines) = if is_value { load_view_lines(shape, bayes.len(), state)? } else { Default::default() };
+    let (scale, mut lines) =
+        if is_value { load_view_lines(shape, bayes.len(), state)? } else { Default::default() };
     let leaves = weights.chunks_exact(classes).zip(bayes).map(|(weights, bayes)| {
         let bayes = (bayes > 0).then(|| BayesView {
             columns: columns.by_ref().take(width).collect(),

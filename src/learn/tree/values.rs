@@ -52,9 +52,7 @@ impl Leaves {
         out[0] = if self.is_line(leaf, growth.vote) { line } else { mean as f32 };
 
         let head = self.heads[leaf];
-        if head.slot == NO_SLOT
-            && (!head.dormant || head.total - head.tried_at >= growth.grace_period)
-        {
+        if head.slot == NO_SLOT && (!head.dormant || head.total - head.tried_at >= growth.grace_period) {
             self.watch(leaf, growth);
             let slot = self.heads[leaf].slot;
             if slot != NO_SLOT {
@@ -70,7 +68,8 @@ impl Leaves {
         let head = &mut self.heads[leaf];
         if head.total > 0.0 {
             let fade = (FADING * exact).min(1.0);
-            for (faded, said) in [(&mut head.majority_right, mean), (&mut head.bayes_right, f64::from(line))] {
+            for (faded, said) in [(&mut head.majority_right, mean), (&mut head.bayes_right, f64::from(line))]
+            {
                 let error = f64::from(target) - said;
                 *faded += fade * (error * error - *faded);
             }

@@ -161,7 +161,15 @@ mod tests {
 
     #[test]
     fn a_leaf_that_is_not_finite_is_seen_until_it_is_replaced() {
-        let shape = LeafShape { numbers: 2, numeric: 1, categorical: 0, watched: 1, draw: Draw::Leaf, is_value: false, kept_bytes: 0 };
+        let shape = LeafShape {
+            numbers: 2,
+            numeric: 1,
+            categorical: 0,
+            watched: 1,
+            draw: Draw::Leaf,
+            is_value: false,
+            kept_bytes: 0,
+        };
         let mut tree = Tree::new(shape, 1);
         let mut view = TreeView::default();
         for (weight, finite) in [(1.0, true), (f64::NAN, false), (f64::INFINITY, false), (2.0, true)] {
