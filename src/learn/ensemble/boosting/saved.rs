@@ -9,6 +9,9 @@ use crate::learn::encode::read_under;
 use crate::learn::tree::lines::Moments;
 use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 
+/// A tree's tests, and the values of its leaves.
+type Planted = (Arc<Structure>, Vec<f32>);
+
 /// Trees with their values.
 pub(super) fn put_trees(map: &mut TensorMap, trees: &[(&Structure, &[f32])]) {
     let nodes = || trees.iter().flat_map(|(structure, _)| structure.nodes.iter());
@@ -23,10 +26,7 @@ pub(super) fn put_trees(map: &mut TensorMap, trees: &[(&Structure, &[f32])]) {
     map.put_f32("leaves", &trees.iter().flat_map(|(_, values)| values.iter().copied()).collect::<Vec<_>>());
 }
 
-pub(super) fn load_trees(
-    plan: &Plan,
-    state: &TensorMap,
-) -> Result<Vec<(Arc<Structure>, Vec<f32>)>, StateError> {
+pub(super) fn load_trees(plan: &Plan, state: &TensorMap) -> Result<Vec<Planted>, StateError> {
     let salts = state.u64s("salts")?;
     if salts.len() > plan.config.trees {
         return Err(mismatch("salts", salts.len(), format_args!("at most {} trees", plan.config.trees)));
