@@ -30,9 +30,9 @@ pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
-    ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, MlpEngine,
-    ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep, StepSize, TreeConfig,
-    Vote,
+    BaggingConfig, BoostingConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig,
+    MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep,
+    StepSize, TreeConfig, Vote,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use overlay::Overlay;

@@ -20,6 +20,8 @@ pub struct ModelConfig {
     pub mlp: MlpConfig,
     pub tree: TreeConfig,
     pub forest: ForestConfig,
+    pub bagging: BaggingConfig,
+    pub boosting: BoostingConfig,
 }
 
 impl Default for ModelConfig {
@@ -35,6 +37,8 @@ impl Default for ModelConfig {
             mlp: MlpConfig::default(),
             tree: TreeConfig::default(),
             forest: ForestConfig::default(),
+            bagging: BaggingConfig::default(),
+            boosting: BoostingConfig::default(),
         }
     }
 }
@@ -64,10 +68,18 @@ pub enum LearnerKind {
     HoeffdingAdaptiveTree,
     /// Adaptive random forest.
     Arf,
+    /// Streaming random patches: a forest whose trees each see some columns.
+    Srp,
+    /// Online bagging of Hoeffding trees.
+    OnlineBagging,
+    /// Leveraging bagging: heavier weights, and the worst tree is replaced on drift.
+    LeveragingBagging,
+    /// Online gradient boosting.
+    Boosting,
 }
 
 impl LearnerKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Linear,
         Self::Ftrl,
         Self::Knn,
@@ -79,6 +91,10 @@ impl LearnerKind {
         Self::HoeffdingTree,
         Self::HoeffdingAdaptiveTree,
         Self::Arf,
+        Self::Srp,
+        Self::OnlineBagging,
+        Self::LeveragingBagging,
+        Self::Boosting,
     ];
 
     /// The learner of that name.
@@ -100,6 +116,10 @@ impl LearnerKind {
             Self::HoeffdingTree => "hoeffding_tree",
             Self::HoeffdingAdaptiveTree => "hoeffding_adaptive_tree",
             Self::Arf => "arf",
+            Self::Srp => "srp",
+            Self::OnlineBagging => "online_bagging",
+            Self::LeveragingBagging => "leveraging_bagging",
+            Self::Boosting => "boosting",
         }
     }
 
@@ -107,7 +127,8 @@ impl LearnerKind {
     pub fn section(self) -> &'static str {
         match self {
             Self::HoeffdingTree | Self::HoeffdingAdaptiveTree => "tree",
-            Self::Arf => "forest",
+            Self::Arf | Self::Srp => "forest",
+            Self::OnlineBagging | Self::LeveragingBagging => "bagging",
             other => other.name(),
         }
     }
@@ -353,9 +374,9 @@ pub struct TreeConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeafVote {
-    /// The shares of the classes.
+    /// The shares of the classes, or the mean.
     Majority,
-    /// Naive Bayes over the leaf's columns.
+    /// Naive Bayes over the leaf's columns; of a regression a line, learned online.
     NaiveBayes,
     /// Whichever of the two was right more often in the leaf.
     Adaptive,
@@ -385,7 +406,7 @@ impl Default for TreeConfig {
     }
 }
 
-/// `[pipeline.NAME.model.forest]`: the adaptive random forest.
+/// `[pipeline.NAME.model.forest]`: the adaptive random forest and streaming random patches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForestConfig {
@@ -395,7 +416,7 @@ pub struct ForestConfig {
     /// Mean of the Poisson weights that make the trees differ (online bagging).
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 100))]
     pub lambda: f64,
-    /// Share of the columns that a leaf watches, drawn at random for each leaf.
+    /// Share of the columns that is watched, drawn at random for each leaf (`arf`) or each tree (`srp`).
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 1))]
     pub columns: f64,
     /// ADWIN's confidence at which a tree in the background begins to grow.
@@ -444,10 +465,116 @@ impl Default for ForestConfig {
     }
 }
 
+/// `[pipeline.NAME.model.bagging]`: online bagging and leveraging bagging.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BaggingConfig {
+    /// Trees that vote.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub trees: usize,
+    /// Of leveraging bagging: ADWIN's confidence at which the worst tree is replaced.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub drift_delta: f64,
+    /// Weight of the examples that a leaf takes in between two tries to split.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub grace_period: u32,
+    /// Probability that a split is not the one that endless data would choose: the smaller, the later the splits.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub split_confidence: f64,
+    /// Once chance explains no larger difference in merit than this, the best test is taken, however close the second.
+    #[schemars(range(min = 0, max = 1))]
+    pub tie_threshold: f64,
+    /// How a leaf answers.
+    pub leaf: LeafVote,
+    /// How categorical columns are split.
+    pub nominal_split: NominalSplit,
+    /// Most categories of a column that a leaf counts apart; further ones share "other".
+    #[schemars(range(min = 1, max = 65_536))]
+    pub categories_max: usize,
+    /// Memory that the trees may take, in bytes; each gets an equal part.
+    #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]
+    pub memory_bytes_max: usize,
+}
+
+impl Default for BaggingConfig {
+    fn default() -> Self {
+        Self {
+            trees: 10,
+            drift_delta: 0.2,
+            grace_period: 50,
+            split_confidence: 0.01,
+            tie_threshold: 0.06,
+            leaf: LeafVote::Adaptive,
+            nominal_split: NominalSplit::Binary,
+            categories_max: 256,
+            memory_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// `[pipeline.NAME.model.boosting]`: online gradient boosting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BoostingConfig {
+    /// Trees that add up; each new one replaces the oldest.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub trees: usize,
+    /// Most leaves of a tree.
+    #[schemars(range(min = 2, max = 256))]
+    pub leaves: usize,
+    /// How much of what would be best a tree adds.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1))]
+    pub rate: f32,
+    /// Steps of the leaves after each example, for as many models that share the trees; those that did better lately
+    /// count more.
+    #[serde(serialize_with = "all_shortest")]
+    #[schemars(length(min = 1, max = 8), inner(range(min = 0, max = 100)))]
+    pub steps: Vec<f32>,
+    /// Share of the columns that a tree sees, drawn at random.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1))]
+    pub columns: f64,
+    /// L2 penalty of the leaves.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0.001, max = 1_000_000))]
+    pub l2: f32,
+    /// Most rows that are remembered, from which trees are grown; up to twice as many are in memory.
+    #[schemars(range(min = 32, max = 1_000_000))]
+    pub rows_max: usize,
+    /// ADWIN's confidence at which trees and rows from before a change are dropped; the smaller, the fewer false alarms.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub drift_delta: f64,
+}
+
+impl Default for BoostingConfig {
+    fn default() -> Self {
+        Self {
+            trees: 100,
+            leaves: 16,
+            rate: 0.1,
+            steps: vec![0.1, 1.0, 5.0],
+            columns: 0.7,
+            l2: 1.0,
+            rows_max: 8_192,
+            drift_delta: 0.002,
+        }
+    }
+}
+
 /// Writes the shortest number that reads back as the same `f32`: 0.3, not 0.30000001192092896.
 fn shortest<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     let shortest: f64 = value.to_string().parse().expect("a printed float parses");
     serializer.serialize_f64(shortest)
+}
+
+fn all_shortest<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    struct Shortest(f32);
+    impl Serialize for Shortest {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            shortest(&self.0, serializer)
+        }
+    }
+    serializer.collect_seq(values.iter().map(|value| Shortest(*value)))
 }
 
 #[cfg(test)]

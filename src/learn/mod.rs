@@ -5,6 +5,7 @@ pub mod bayes;
 mod columns;
 mod counter;
 pub mod encode;
+pub mod ensemble;
 mod exponential;
 pub mod ftrl;
 pub mod linear;
@@ -204,7 +205,15 @@ pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn 
         }
         LearnerKind::HoeffdingTree => Box::new(tree::HoeffdingTree::new(&config.tree, shape)),
         LearnerKind::HoeffdingAdaptiveTree => Box::new(tree::HoeffdingAdaptiveTree::new(&config.tree, shape)),
-        LearnerKind::Arf => Box::new(tree::AdaptiveRandomForest::new(&config.forest, config.seed, shape)),
+        LearnerKind::Arf => Box::new(ensemble::Forest::adaptive(&config.forest, config.seed, shape)),
+        LearnerKind::Srp => Box::new(ensemble::Forest::patches(&config.forest, config.seed, shape)),
+        LearnerKind::OnlineBagging => {
+            Box::new(ensemble::Forest::online_bagging(&config.bagging, config.seed, shape))
+        }
+        LearnerKind::Boosting => Box::new(ensemble::Boosting::new(&config.boosting, config.seed, shape)),
+        LearnerKind::LeveragingBagging => {
+            Box::new(ensemble::Forest::leveraging_bagging(&config.bagging, config.seed, shape))
+        }
     }
 }
 
@@ -229,6 +238,9 @@ pub fn load_predictor(
         LearnerKind::Mlp => Arc::new(neural::MlpPredictor::load(shape, state)?),
         LearnerKind::HoeffdingTree => Arc::new(tree::HoeffdingTreePredictor::load(shape, state)?),
         LearnerKind::HoeffdingAdaptiveTree => Arc::new(tree::HoeffdingAdaptivePredictor::load(shape, state)?),
-        LearnerKind::Arf => Arc::new(tree::ForestPredictor::load(shape, state)?),
+        LearnerKind::Boosting => Arc::new(ensemble::BoostingPredictor::load(&config.boosting, shape, state)?),
+        LearnerKind::Arf | LearnerKind::Srp | LearnerKind::OnlineBagging | LearnerKind::LeveragingBagging => {
+            Arc::new(ensemble::ForestPredictor::load(shape, state)?)
+        }
     })
 }

@@ -238,13 +238,9 @@ fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
     let (schema, model) = (&pipeline.schema, &pipeline.model);
     let wrong = match (model.learner, schema.task) {
         (LearnerKind::Majority, Task::Regression) => Some(("no classes to count in a regression", "mean")),
-        (
-            LearnerKind::NaiveBayes
-            | LearnerKind::HoeffdingTree
-            | LearnerKind::HoeffdingAdaptiveTree
-            | LearnerKind::Arf,
-            Task::Regression,
-        ) => Some(("no classes to tell apart in a regression", "linear")),
+        (LearnerKind::NaiveBayes, Task::Regression) => {
+            Some(("no classes to tell apart in a regression", "linear"))
+        }
         (LearnerKind::Mean, Task::Binary | Task::Multiclass) => {
             Some(("no values to take the mean of in a classification", "majority"))
         }

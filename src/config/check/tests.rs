@@ -94,7 +94,9 @@ fn a_learner_fits_the_task() {
         assert_eq!(faults(&(fixture() + &learner(name))), []);
     }
     says(one(&(fixture() + &learner("mean"))), &["model.learner", "such as \"majority\""]);
-    for name in ["mean", "no_change", "knn", "ftrl"] {
+    for name in
+        ["mean", "no_change", "knn", "ftrl", "hoeffding_tree", "hoeffding_adaptive_tree", "arf", "srp"]
+    {
         assert_eq!(faults(&(regression.clone() + &learner(name))), []);
     }
 }
@@ -215,20 +217,6 @@ fn a_quality_threshold_fits_the_task_and_can_be_resolved() {
         added(&quality("metric = \"logloss\"\nthreshold = 0.1\nhysteresis = 0.2")),
         &["can be resolved", "at most 0.1"],
     );
-}
-
-#[test]
-fn a_tree_is_refused_for_a_regression() {
-    let regression =
-        fixture().replace("\"binary\"", "\"regression\"").replace("classes = [\"0\", \"1\"]", "");
-    for learner in ["hoeffding_tree", "hoeffding_adaptive_tree", "arf"] {
-        let model = format!("[pipeline.x.model]\nlearner = \"{learner}\"\n");
-        assert_eq!(faults(&(fixture() + &model)), []);
-        says(
-            one(&(regression.clone() + &model)),
-            &["model.learner = ", learner, "another learner, such as \"linear\""],
-        );
-    }
 }
 
 #[test]

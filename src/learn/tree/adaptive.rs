@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::branches::{self, Branches};
 use super::growth::Growth;
 use super::hoeffding::{HoeffdingTreePredictor, each_example};
-use super::leaves::{Example, LeafShape, Scratch};
+use super::leaves::{Draw, Example, LeafShape, Scratch};
 use super::row::Row;
 use super::view::TreeView;
 use crate::config::TreeConfig;
@@ -32,14 +32,11 @@ pub struct HoeffdingAdaptiveTree {
 }
 
 impl HoeffdingAdaptiveTree {
-    /// A tree of one leaf that has seen nothing; for a classification.
+    /// A tree of one leaf that has seen nothing.
     pub fn new(config: &TreeConfig, shape: &Shape) -> Self {
         let leaf = LeafShape {
-            classes: shape.objective.outputs(),
-            numeric: shape.numeric,
-            categorical: shape.categorical,
-            watched: shape.numeric + shape.categorical,
             kept_bytes: branches::BYTES_A_LEAF,
+            ..LeafShape::new(shape, shape.numeric + shape.categorical, Draw::Leaf)
         };
         let adwin = AdwinConfig { delta: config.drift_delta, ..AdwinConfig::default() };
         Self {
@@ -67,7 +64,7 @@ impl Learner for HoeffdingAdaptiveTree {
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Self { shape, growth, branches, row, scratch, .. } = self;
         each_example(examples, shape.objective, row, out, |row, label, out| match label {
-            Some((class, weight)) => branches.learn(Example { row, class, weight }, growth, scratch, out),
+            Some((target, weight)) => branches.learn(Example::new(row, target, weight), growth, scratch, out),
             None => branches.tree.predict(row, growth, scratch, out),
         });
     }

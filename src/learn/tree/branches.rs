@@ -7,7 +7,6 @@ use super::growth::Growth;
 use super::leaves::{Example, LeafShape, Leaves, Scratch};
 use super::nodes::{Node, Nodes};
 use super::saved;
-use super::vote::highest;
 use crate::detect::{Adwin, AdwinConfig};
 use crate::learn::encode::read_under;
 use crate::state::{StateError, TensorMap, finite, mismatch, sized};
@@ -26,13 +25,13 @@ const SIGNIFICANCE: f64 = 3.688_879_454_113_936;
 const WASTE_MAX: usize = 64;
 
 /// About what the records of a leaf and of the test above it take; ADWIN's grow with the logarithm of its window.
-pub(super) const BYTES_A_LEAF: usize = 2 * (size_of::<Watch>() + 1_024);
+pub(in crate::learn) const BYTES_A_LEAF: usize = 2 * (size_of::<Watch>() + 1_024);
 
 /// The record of a node: errors of the branch that begins there.
 #[derive(Debug, Clone)]
-pub(super) struct Watch {
+pub(in crate::learn) struct Watch {
     adwin: Adwin,
-    /// Examples since the record was begun anew, and those told wrong.
+    /// Examples since the record was begun anew, and the sum of their errors, each from 0 to 1.
     asked: f64,
     wrong: f64,
     /// The node at which the alternate begins.
@@ -49,8 +48,7 @@ impl Watch {
     }
 
     /// Takes an error in; says whether the error has risen.
-    fn update(&mut self, wrong: bool, adwin: &AdwinConfig) -> bool {
-        let error = f64::from(u8::from(wrong));
+    fn update(&mut self, error: f64, adwin: &AdwinConfig) -> bool {
         self.asked += 1.0;
         self.wrong += error;
         let Some(change) = self.adwin.update(error) else { return false };
@@ -64,7 +62,7 @@ impl Watch {
 
 /// A tree with a record for each node.
 #[derive(Debug, Clone)]
-pub(super) struct Branches {
+pub(in crate::learn) struct Branches {
     pub tree: Tree,
     /// `[nodes]`.
     watches: Vec<Watch>,
@@ -119,7 +117,7 @@ impl Branches {
         self.tree.learn_at(leaf, example, growth, scratch, out);
         let made = self.tree.nodes.all.len();
         self.watches.resize_with(made, || Watch::new(&self.adwin));
-        let wrong = highest(out) != example.class;
+        let wrong = self.tree.error(example, out);
         let mut at = root;
         loop {
             let rose = self.watches[at as usize].update(wrong, &self.adwin);
@@ -257,13 +255,16 @@ impl Branches {
 impl Leaves {
     /// As these, with all observers, but without a leaf.
     fn without_leaves(&self) -> Self {
-        Self { heads: Vec::new(), weights: Vec::new(), logs: Vec::new(), changed: Vec::new(), ..self.clone() }
+        let lines = self.lines.without_lines();
+        let (heads, weights, logs, changed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { heads, weights, logs, changed, lines, ..self.clone() }
     }
 
     /// Takes over leaf `leaf` of `other`, with its observers.
     fn adopt(&mut self, other: &Self, leaf: usize) -> usize {
         let adopted = self.push(other.weights(leaf));
         self.heads[adopted] = other.heads[leaf];
+        self.lines.copy_from(adopted, other.lines.of(leaf));
         adopted
     }
 }
@@ -276,7 +277,7 @@ impl Node {
 }
 
 /// The tree, and the records of its nodes.
-pub(super) fn save(branches: &Branches) -> TensorMap {
+pub(in crate::learn) fn save(branches: &Branches) -> TensorMap {
     let mut map = saved::tree(&branches.tree);
     let Branches { watches, .. } = branches;
     map.put_u64_one("waste", branches.waste as u64);
@@ -289,7 +290,7 @@ pub(super) fn save(branches: &Branches) -> TensorMap {
 }
 
 /// What [`save`] wrote.
-pub(super) fn load(
+pub(in crate::learn) fn load(
     shape: LeafShape,
     config: &AdwinConfig,
     state: &TensorMap,
@@ -326,12 +327,20 @@ pub(super) fn load(
 mod tests {
     use super::*;
     use crate::config::TreeConfig;
-    use crate::learn::tree::leaves::NO_SLOT;
+    use crate::learn::tree::leaves::{Draw, NO_SLOT};
     use crate::learn::tree::row::Row;
     use crate::schema::Rows;
     use crate::testing::SplitMix;
 
-    const SHAPE: LeafShape = LeafShape { classes: 2, numeric: 1, categorical: 0, watched: 1, kept_bytes: 0 };
+    const SHAPE: LeafShape = LeafShape {
+        numbers: 2,
+        numeric: 1,
+        categorical: 0,
+        watched: 1,
+        draw: Draw::Leaf,
+        is_value: false,
+        kept_bytes: 0,
+    };
 
     struct Stand {
         branches: Branches,
@@ -356,7 +365,7 @@ mod tests {
                 let value = self.random.unit_f32();
                 rows.push(&[value], &[]);
                 row.set(&rows, 0);
-                let example = Example { row: &row, class: usize::from(value > 0.5), weight: 1.0 };
+                let example = Example::new(&row, f32::from(value > 0.5), 1.0);
                 self.branches.learn(example, &self.growth, &mut scratch, &mut out);
             }
         }

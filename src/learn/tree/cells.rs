@@ -7,11 +7,11 @@
 use super::functions::ln;
 
 /// Columns worked on together.
-pub(super) const LANES: usize = 4;
+pub(in crate::learn) const LANES: usize = 4;
 
 /// Runs in the cells of a class, and how many of them predicting reads.
-pub(super) const RUNS: usize = 7;
-pub(super) const RUNS_READ: usize = 3;
+pub(in crate::learn) const RUNS: usize = 7;
+pub(in crate::learn) const RUNS_READ: usize = 3;
 
 /// A log density is not taken to be lower: one strange value does not outweigh all other columns for ever.
 const LOG_DENSITY_MIN: f32 = -1e4;
@@ -23,14 +23,14 @@ const SQUARES_MAX: f32 = 1e37;
 const HALF_LN_TAU: f32 = 0.918_938_5;
 
 /// Cells of a class that has seen nothing.
-pub(super) fn clear(cells: &mut [f32], width: usize) {
+pub(in crate::learn) fn clear(cells: &mut [f32], width: usize) {
     cells.fill(0.0);
     cells[5 * width..6 * width].fill(f32::MAX);
     cells[6 * width..].fill(f32::MIN);
 }
 
 /// The cells of a class as their runs.
-pub(super) struct Runs<'a> {
+pub(in crate::learn) struct Runs<'a> {
     pub mean: &'a [f32],
     pub weight: &'a [f32],
     pub squares: &'a [f32],
@@ -57,7 +57,7 @@ fn lanes(run: &[f32]) -> &[[f32; LANES]] {
 
 /// Sum of the log densities of a class at `xs`, `[width]`; missing values and columns without a variance add nothing.
 #[inline(always)]
-pub(super) fn log_density(xs: &[f32], cells: &[f32], width: usize) -> f32 {
+pub(in crate::learn) fn log_density(xs: &[f32], cells: &[f32], width: usize) -> f32 {
     let (mean, rest) = cells.split_at(width);
     let (curvature, rest) = rest.split_at(width);
     let height = &rest[..width];
@@ -76,7 +76,7 @@ pub(super) fn log_density(xs: &[f32], cells: &[f32], width: usize) -> f32 {
 
 /// Takes `xs`, `[width]`, into the cells of their class with a weight above zero (Welford's method, West 1979).
 #[inline(always)]
-pub(super) fn observe(xs: &[f32], cells: &mut [f32], width: usize, weight: f32) {
+pub(in crate::learn) fn observe(xs: &[f32], cells: &mut [f32], width: usize, weight: f32) {
     let (mean, rest) = cells.split_at_mut(width);
     let (curvature, rest) = rest.split_at_mut(width);
     let (height, rest) = rest.split_at_mut(width);

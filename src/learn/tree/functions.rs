@@ -7,7 +7,7 @@ use crate::learn::exponential::exp;
 ///
 /// The polynomial of Moshier's Cephes library (`logf`).
 #[inline(always)]
-pub(super) fn ln(x: f32) -> f32 {
+pub(in crate::learn) fn ln(x: f32) -> f32 {
     /// Bits of the square root of one half: mantissas are taken from there up to the square root of two.
     const SQRT_HALF: u32 = 0x3f35_04f3;
     let bits = x.to_bits().wrapping_sub(SQRT_HALF);
@@ -29,7 +29,7 @@ pub(super) fn ln(x: f32) -> f32 {
 
 /// `x ln x`, 0 for what is not above the smallest normal number.
 #[inline(always)]
-pub(super) fn x_ln_x(x: f32) -> f32 {
+pub(in crate::learn) fn x_ln_x(x: f32) -> f32 {
     let product = x * ln(x);
     if x > f32::MIN_POSITIVE { product } else { 0.0 }
 }
@@ -38,7 +38,7 @@ pub(super) fn x_ln_x(x: f32) -> f32 {
 ///
 /// Formula 7.1.26 of Abramowitz and Stegun.
 #[inline(always)]
-pub(super) fn normal_cdf(z: f32) -> f32 {
+pub(in crate::learn) fn normal_cdf(z: f32) -> f32 {
     let x = z.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);
     let p = 1.061_405_4;

@@ -1,10 +1,10 @@
 //! How a tree grows, from its configuration.
 
-use crate::config::{ForestConfig, LeafVote, NominalSplit, TreeConfig};
+use crate::config::{BaggingConfig, ForestConfig, LeafVote, NominalSplit, TreeConfig};
 
 /// How a tree grows.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Growth {
+pub(in crate::learn) struct Growth {
     /// Weight between two tries to split a leaf.
     pub grace_period: f64,
     /// `ln(1 / delta)` of the Hoeffding bound.
@@ -49,6 +49,19 @@ impl Growth {
             nominal_split: config.nominal_split,
             categories_max: config.categories_max,
             memory_bytes_max: config.memory_bytes_max / (2 * config.trees),
+        }
+    }
+
+    /// How each tree of a bag grows.
+    pub fn of_bagging(config: &BaggingConfig) -> Self {
+        Self {
+            grace_period: f64::from(config.grace_period),
+            confidence: -libm::log(config.split_confidence),
+            tie_threshold: config.tie_threshold,
+            vote: config.leaf,
+            nominal_split: config.nominal_split,
+            categories_max: config.categories_max,
+            memory_bytes_max: config.memory_bytes_max / config.trees,
         }
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::grown::Tree;
 use super::growth::Growth;
-use super::leaves::{Example, LeafShape, Scratch};
+use super::leaves::{Draw, Example, LeafShape, Scratch};
 use super::row::Row;
 use super::saved;
 use super::view::TreeView;
@@ -11,10 +11,10 @@ use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
-/// The Hoeffding tree: one classification tree that splits a leaf as soon as it is sure enough of the best test.
+/// The Hoeffding tree: one tree that splits a leaf as soon as it is sure enough of the best test.
 ///
 /// The prediction recorded for an example is bit for bit what `predict` said just before. An example whose weight is
-/// not above zero, or whose target is no class, is predicted, not learned.
+/// not above zero, or whose target is no class or value, is predicted, not learned.
 #[derive(Debug, Clone)]
 pub struct HoeffdingTree {
     shape: Shape,
@@ -26,15 +26,9 @@ pub struct HoeffdingTree {
 }
 
 impl HoeffdingTree {
-    /// A tree of one leaf that has seen nothing; for a classification.
+    /// A tree of one leaf that has seen nothing.
     pub fn new(config: &TreeConfig, shape: &Shape) -> Self {
-        let leaf = LeafShape {
-            classes: shape.objective.outputs(),
-            numeric: shape.numeric,
-            categorical: shape.categorical,
-            watched: shape.numeric + shape.categorical,
-            kept_bytes: 0,
-        };
+        let leaf = LeafShape::new(shape, shape.numeric + shape.categorical, Draw::Leaf);
         Self {
             shape: shape.clone(),
             growth: Growth::new(config),
@@ -46,26 +40,26 @@ impl HoeffdingTree {
     }
 
     #[cfg(test)]
-    pub(super) fn tree(&self) -> &Tree {
+    pub(in crate::learn) fn tree(&self) -> &Tree {
         &self.tree
     }
 }
 
-/// Takes one example after the other: `step` gets its row, its class and importance if it is to be learned, and the
+/// Takes one example after the other: `step` gets its row, its target and importance if it is to be learned, and the
 /// place of its prediction.
-pub(super) fn each_example(
+pub(in crate::learn) fn each_example(
     examples: Examples<'_>,
     objective: Objective,
     row: &mut Row,
     out: &mut Predictions,
-    mut step: impl FnMut(&Row, Option<(usize, f32)>, &mut [f32]),
+    mut step: impl FnMut(&Row, Option<(f32, f32)>, &mut [f32]),
 ) {
     let Examples { rows, targets, weights } = examples;
     out.reset(objective.outputs(), rows.len());
     for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
         row.set(rows, index);
         let importance = objective.importance(*target, *weight);
-        step(row, importance.map(|importance| (*target as usize, importance)), out.row_mut(index));
+        step(row, importance.map(|importance| (*target, importance)), out.row_mut(index));
     }
 }
 
@@ -82,7 +76,7 @@ impl Learner for HoeffdingTree {
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Self { shape, growth, tree, row, scratch, .. } = self;
         each_example(examples, shape.objective, row, out, |row, label, out| match label {
-            Some((class, weight)) => tree.learn(Example { row, class, weight }, growth, scratch, out),
+            Some((target, weight)) => tree.learn(Example::new(row, target, weight), growth, scratch, out),
             None => tree.predict(row, growth, scratch, out),
         });
     }
@@ -111,7 +105,7 @@ pub struct HoeffdingTreePredictor {
 }
 
 impl HoeffdingTreePredictor {
-    pub(super) fn new(shape: &Shape, tree: TreeView) -> Self {
+    pub(in crate::learn) fn new(shape: &Shape, tree: TreeView) -> Self {
         Self { shape: shape.clone(), tree }
     }
 

@@ -14,7 +14,7 @@ const COLUMN: u32 = MISSING_FIRST - 1;
 
 /// A place in a tree: a test, or a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Node {
+pub(in crate::learn) struct Node {
     pub test: u32,
     /// The first child, the others follow it; of a leaf its number.
     pub first: u32,
@@ -24,7 +24,7 @@ pub(super) struct Node {
 
 /// A test that a split makes.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Test {
+pub(in crate::learn) enum Test {
     /// At most the threshold: first child; else second. Missing values go where most rows went.
     Threshold { column: usize, threshold: f32, missing_first: bool },
     /// The category: first child; else second.
@@ -104,11 +104,11 @@ impl Node {
 }
 
 /// The categories that have a child of their own at a node, sorted.
-pub(super) type Fan = Arc<[u64]>;
+pub(in crate::learn) type Fan = Arc<[u64]>;
 
 /// From node `from` down to the leaf that a row reaches; gives the leaf's node.
 #[inline(always)]
-pub(super) fn descend(from: u32, row: &Row, fans: &[Fan], node: impl Fn(u32) -> Node) -> u32 {
+pub(in crate::learn) fn descend(from: u32, row: &Row, fans: &[Fan], node: impl Fn(u32) -> Node) -> u32 {
     let mut at = from;
     loop {
         let here = node(at);
@@ -121,7 +121,7 @@ pub(super) fn descend(from: u32, row: &Row, fans: &[Fan], node: impl Fn(u32) -> 
 
 /// The nodes of a tree; node 0 is the root.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Nodes {
+pub(in crate::learn) struct Nodes {
     pub all: Vec<Node>,
     pub fans: Vec<Fan>,
     /// Which were made or changed since the last publish.

@@ -3,11 +3,11 @@
 use crate::schema::Rows;
 
 /// Values beyond ±10^18 count as these: squares of differences stay finite.
-const VALUE_MAX: f32 = 1e18;
+pub(in crate::learn) const VALUE_MAX: f32 = 1e18;
 
 /// A row with its numeric values bounded, made once for all the trees that look at it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Row {
+pub(in crate::learn) struct Row {
     /// `[numeric + 1]`; missing values are NaN; the last is 0, for places of a leaf that watch no column.
     pub numeric: Vec<f32>,
     /// `[categorical]`; missing values are 0, a category like others.

@@ -1,10 +1,12 @@
 //! Trees as tensors.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::cells::{LANES, RUNS, RUNS_READ};
+use super::cells::{LANES, RUNS_READ};
 use super::grown::Tree;
-use super::leaves::{Head, LeafShape, Leaves, NO_SLOT, log_weight};
+use super::leaves::{Draw, Head, LeafShape, Leaves, NO_SLOT, log_weight};
+use super::lines::{Lines, Moments, Scale};
 use super::nodes::{Fan, Node, Nodes};
 use super::shelf::Shelf;
 use super::table::Table;
@@ -45,7 +47,7 @@ fn load_nodes(
 }
 
 /// Whether each of `roots` leads to leaves only, by ways that never meet, and to each of `leaves` at most once.
-pub(super) fn check_ways(
+pub(in crate::learn) fn check_ways(
     nodes: &[Node],
     fans: &[Fan],
     roots: &[u32],
@@ -82,12 +84,14 @@ fn put_tables(map: &mut TensorMap, tables: &[&[Table]]) {
     map.put_f32("totals", &all().flat_map(|table| table.totals.iter().copied()).collect::<Vec<_>>());
 }
 
-fn load_tables(
-    classes: usize,
-    categorical: usize,
-    holders: usize,
-    state: &TensorMap,
-) -> Result<Vec<Vec<Table>>, StateError> {
+/// The lowest number that a leaf or a table may have.
+fn lowest(is_value: bool) -> f64 {
+    if is_value { f64::MIN } else { 0.0 }
+}
+
+fn load_tables(shape: LeafShape, holders: usize, state: &TensorMap) -> Result<Vec<Vec<Table>>, StateError> {
+    let LeafShape { numbers: classes, categorical, is_value, .. } = shape;
+    let least = lowest(is_value);
     let held = sized(state.u64s("tables")?, holders, "tables")?;
     let sum =
         |numbers: &[u64]| numbers.iter().fold(0_u64, |sum, number| sum.saturating_add(*number)) as usize;
@@ -99,8 +103,8 @@ fn load_tables(
     let mut categories = sized(state.u64s("categories")?, sum(&lens), "categories")?.into_iter();
     let rows = sum(&lens).saturating_add(lens.len());
     let counts =
-        at_least(sized(state.f32s("counts")?, rows.saturating_mul(classes), "counts")?, 0.0, "counts")?;
-    let totals = at_least(sized(state.f32s("totals")?, lens.len() * classes, "totals")?, 0.0, "totals")?;
+        at_least(sized(state.f32s("counts")?, rows.saturating_mul(classes), "counts")?, least, "counts")?;
+    let totals = at_least(sized(state.f32s("totals")?, lens.len() * classes, "totals")?, least, "totals")?;
     let (mut counts, mut totals) = (counts.into_iter(), totals.into_iter());
     let mut tables = columns.into_iter().zip(lens).map(|(column, len)| Table {
         column,
@@ -117,7 +121,7 @@ fn load_tables(
 }
 
 /// The whole of a tree.
-pub(super) fn tree(tree: &Tree) -> TensorMap {
+pub(in crate::learn) fn tree(tree: &Tree) -> TensorMap {
     let Leaves { heads, weights, columns, cells, tables, free, births, seed, .. } = &tree.leaves;
     let mut map = TensorMap::new();
     put_nodes(&mut map, &tree.nodes.all, &tree.nodes.fans);
@@ -132,27 +136,58 @@ pub(super) fn tree(tree: &Tree) -> TensorMap {
     put_tables(&mut map, &tables.iter().map(Vec::as_slice).collect::<Vec<_>>());
     map.put_u32("free", free);
     map.put_u64("draws", &[*seed, *births]);
+    if tree.leaves.shape.is_value {
+        put_lines(&mut map, &tree.leaves.lines);
+    }
     map
 }
 
+fn put_lines(map: &mut TensorMap, lines: &Lines) {
+    let Scale { columns, target, plain } = &lines.scale;
+    map.put_f32("lines", &lines.weights);
+    map.put_f32("centres", &lines.centres);
+    let moments = columns.iter().chain([target]);
+    let numbers = moments.flat_map(|moments| [moments.weight, moments.mean, moments.squares]);
+    map.put_f64("scale", &numbers.collect::<Vec<_>>());
+    map.put_f32("bounds", &plain[2 * columns.len()..]);
+}
+
+fn load_lines(shape: LeafShape, leaves: usize, slots: usize, state: &TensorMap) -> Result<Lines, StateError> {
+    let numeric = shape.numeric;
+    let weights = finite(sized(state.f32s("lines")?, leaves * (numeric + 1), "lines")?, "lines")?;
+    let centres = finite(sized(state.f32s("centres")?, slots, "centres")?, "centres")?;
+    let numbers = finite(sized(state.f64s("scale")?, 3 * (numeric + 1), "scale")?, "scale")?;
+    let bounds = finite(sized(state.f32s("bounds")?, 2, "bounds")?, "bounds")?;
+    let parts = numbers.as_chunks::<3>().0.iter();
+    let mut moments: Vec<Moments> = parts
+        .map(|[weight, mean, squares]| Moments { weight: *weight, mean: *mean, squares: *squares })
+        .collect();
+    let target = moments.pop().unwrap_or_default();
+    let scale = Scale::restored(moments, target, [bounds[0], bounds[1]]);
+    Ok(Lines { width: numeric + 1, weights, scale, centres })
+}
+
 /// What [`tree`] wrote of a tree with leaves of this shape; its way from node 0 is checked, others are the caller's.
-pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, StateError> {
+pub(in crate::learn) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, StateError> {
     let (nodes, fans) = load_nodes(shape.numeric, shape.categorical, state)?;
     let slots_of = state.u32s("slots")?;
     let leaves = slots_of.len();
     check_ways(&nodes, &fans, &[0], leaves)?;
     let numbers = at_least(sized(state.f64s("heads")?, 4 * leaves, "heads")?, 0.0, "heads")?;
     let dormant = sized(state.bytes("dormant")?.to_vec(), leaves, "dormant")?;
-    let weights =
-        at_least(sized(state.f64s("weights")?, leaves * shape.classes, "weights")?, 0.0, "weights")?;
+    let weights = at_least(
+        sized(state.f64s("weights")?, leaves * shape.numbers, "weights")?,
+        lowest(shape.is_value),
+        "weights",
+    )?;
     let held = state.u64s("tables")?.len();
     let columns = sized(state.u32s("columns")?, held * shape.width(), "columns")?;
     if let Some(column) = columns.iter().find(|column| **column as usize > shape.numeric) {
         return Err(mismatch("columns", column, format!("at most {}", shape.numeric)));
     }
-    let cells = held * shape.classes * RUNS * shape.width();
+    let cells = held * shape.block();
     let cells = finite(sized(state.f32s("cells")?, cells, "cells")?, "cells")?;
-    let tables = load_tables(shape.classes, shape.categorical, held, state)?;
+    let tables = load_tables(shape, held, state)?;
     let free = state.u32s("free")?;
     let mut owned = vec![false; held];
     for slot in slots_of.iter().filter(|slot| **slot != NO_SLOT).chain(&free) {
@@ -176,8 +211,10 @@ pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, Sta
         let [total, tried_at, majority_right, bayes_right] = *numbers;
         Head { total, tried_at, majority_right, bayes_right, slot, dormant: dormant > 0 }
     });
+    let lines = if shape.is_value { load_lines(shape, leaves, held, state)? } else { Lines::default() };
     let leaves = Leaves {
         shape,
+        lines,
         heads: heads.collect(),
         logs: weights.iter().map(|weight| log_weight(*weight)).collect(),
         weights,
@@ -195,7 +232,7 @@ pub(super) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result<Tree, Sta
 }
 
 /// What a predictor knows of a tree.
-pub(super) fn view(view: &TreeView) -> TensorMap {
+pub(in crate::learn) fn view(view: &TreeView) -> TensorMap {
     let mut map = TensorMap::new();
     put_nodes(&mut map, &view.nodes.iter().copied().collect::<Vec<_>>(), &view.fans);
     let leaves = || view.leaves.iter();
@@ -207,16 +244,24 @@ pub(super) fn view(view: &TreeView) -> TensorMap {
     map.put_u32("columns", &bayes().flat_map(|bayes| bayes.columns.iter().copied()).collect::<Vec<_>>());
     map.put_f32("cells", &bayes().flat_map(|bayes| bayes.cells.iter().copied()).collect::<Vec<_>>());
     put_tables(&mut map, &bayes().map(|bayes| &*bayes.tables).collect::<Vec<_>>());
+    if !view.scale.is_empty() {
+        let lines = || leaves().filter_map(|leaf| leaf.line.as_ref());
+        map.put_f32("scale", &view.scale);
+        map.put_bytes("has_line", leaves().map(|leaf| u8::from(leaf.line.is_some())).collect());
+        map.put_f32("lines", &lines().flat_map(|line| line.iter().copied()).collect::<Vec<_>>());
+    }
     map
 }
 
 /// What [`view`] wrote of a tree of this shape.
-pub(super) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, StateError> {
-    let classes = shape.objective.outputs();
+pub(in crate::learn) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, StateError> {
+    let leaf_shape = LeafShape::new(shape, 0, Draw::Leaf);
+    let LeafShape { numbers: classes, is_value, .. } = leaf_shape;
     let (nodes, fans) = load_nodes(shape.numeric, shape.categorical, state)?;
     let bayes = state.bytes("bayes")?.to_vec();
     check_ways(&nodes, &fans, &[0], bayes.len())?;
-    let weights = at_least(sized(state.f64s("weights")?, bayes.len() * classes, "weights")?, 0.0, "weights")?;
+    let weights = sized(state.f64s("weights")?, bayes.len() * classes, "weights")?;
+    let weights = at_least(weights, lowest(is_value), "weights")?;
     let votes = bayes.iter().filter(|bayes| **bayes > 0).count();
     let width = usize::try_from(state.u64_one("width")?).unwrap_or(usize::MAX);
     if !width.is_multiple_of(LANES) {
@@ -228,8 +273,10 @@ pub(super) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, St
     }
     let block = classes.saturating_mul(RUNS_READ).saturating_mul(width);
     let cells = finite(sized(state.f32s("cells")?, votes.saturating_mul(block), "cells")?, "cells")?;
-    let mut tables = load_tables(classes, shape.categorical, votes, state)?.into_iter();
+    let mut tables = load_tables(leaf_shape, votes, state)?.into_iter();
     let (mut columns, mut cells) = (columns.into_iter(), cells.into_iter());
+    let (scale, mut lines) =
+        if is_value { load_view_lines(shape, bayes.len(), state)? } else { Default::default() };
     let leaves = weights.chunks_exact(classes).zip(bayes).map(|(weights, bayes)| {
         let bayes = (bayes > 0).then(|| BayesView {
             columns: columns.by_ref().take(width).collect(),
@@ -237,7 +284,21 @@ pub(super) fn load_view(shape: &Shape, state: &TensorMap) -> Result<TreeView, St
             tables: tables.next().unwrap_or_default().into(),
             logs: weights.iter().map(|weight| log_weight(*weight)).collect(),
         });
-        Arc::new(LeafView::of(weights.into(), bayes))
+        Arc::new(LeafView::of(weights.into(), bayes, lines.pop_front().flatten()))
     });
-    Ok(TreeView::new(Shelf::new(nodes), Shelf::new(leaves.collect()), fans))
+    Ok(TreeView::new(Shelf::new(nodes), Shelf::new(leaves.collect()), fans, scale))
+}
+
+type Scaled = (Arc<[f32]>, VecDeque<Option<Box<[f32]>>>);
+
+/// The scale of a regression tree, and the lines of its leaves.
+fn load_view_lines(shape: &Shape, leaves: usize, state: &TensorMap) -> Result<Scaled, StateError> {
+    let scale = finite(sized(state.f32s("scale")?, 2 * shape.numeric + 2, "scale")?, "scale")?;
+    let has_line = sized(state.bytes("has_line")?.to_vec(), leaves, "has_line")?;
+    let count = has_line.iter().filter(|has| **has > 0).count();
+    let width = shape.numeric + 1;
+    let numbers = finite(sized(state.f32s("lines")?, count * width, "lines")?, "lines")?;
+    let mut numbers = numbers.chunks_exact(width).map(Box::from);
+    let lines = has_line.iter().map(|has| if *has > 0 { numbers.next() } else { None });
+    Ok((scale.into(), lines.collect()))
 }

@@ -7,7 +7,7 @@ const CHUNK: usize = 64;
 
 /// An array in chunks. Cloning it clones a pointer a chunk.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf<T> {
+pub(in crate::learn) struct Shelf<T> {
     len: usize,
     chunks: Vec<Arc<[T]>>,
 }

@@ -10,11 +10,11 @@ const THRESHOLDS: usize = 10;
 const PLACES: usize = 12;
 
 /// At least two children must each get more than this share of the weight.
-const BRANCH_SHARE_MIN: f32 = 0.01;
+pub(in crate::learn) const BRANCH_SHARE_MIN: f32 = 0.01;
 
 /// How a column would split a leaf.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cut {
+pub(in crate::learn) enum Cut {
     Threshold { place: usize, threshold: f32 },
     Equal { table: usize, row: usize },
     Fan { table: usize },
@@ -22,7 +22,7 @@ pub(super) enum Cut {
 
 /// The best cut of a column; the merit is below any other if there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Candidate {
+pub(in crate::learn) struct Candidate {
     pub merit: f32,
     pub cut: Option<Cut>,
 }
@@ -37,7 +37,7 @@ impl Candidate {
 }
 
 /// Entropy of weights, in bits.
-pub(super) fn entropy(weights: impl Iterator<Item = f32>) -> f32 {
+pub(in crate::learn) fn entropy(weights: impl Iterator<Item = f32>) -> f32 {
     let (mut total, mut sum) = (0.0, 0.0);
     for weight in weights {
         total += weight;
@@ -64,7 +64,7 @@ fn below<const N: usize>(runs: &Runs<'_>, place: usize, thresholds: &[f32; N]) -
 }
 
 /// The best threshold of the numeric column at `place` of a leaf's cells, `[classes]`.
-pub(super) fn numeric(classes: &[Runs<'_>], place: usize, before: f32) -> Candidate {
+pub(in crate::learn) fn numeric(classes: &[Runs<'_>], place: usize, before: f32) -> Candidate {
     let (mut low, mut high) = (f32::MAX, f32::MIN);
     for runs in classes {
         low = low.min(runs.lowest[place]);
@@ -106,7 +106,7 @@ pub(super) fn numeric(classes: &[Runs<'_>], place: usize, before: f32) -> Candid
 }
 
 /// The best test of a categorical column: one category against the rest, or all of them apart if `fan`.
-pub(super) fn nominal(table: &Table, index: usize, before: f32, fan: bool) -> Candidate {
+pub(in crate::learn) fn nominal(table: &Table, index: usize, before: f32, fan: bool) -> Candidate {
     let classes = table.totals.len();
     let all: f32 = table.totals.iter().sum();
     let rows = table.counts.chunks_exact(classes);
@@ -134,7 +134,7 @@ pub(super) fn nominal(table: &Table, index: usize, before: f32, fan: bool) -> Ca
 }
 
 /// Weights of the classes in the children of a cut: `[children, classes]`.
-pub(super) fn children(cut: Cut, classes: &[Runs<'_>], tables: &[Table]) -> Vec<f64> {
+pub(in crate::learn) fn children(cut: Cut, classes: &[Runs<'_>], tables: &[Table]) -> Vec<f64> {
     match cut {
         Cut::Threshold { place, threshold } => {
             let [mut left, mut right] = [Vec::new(), Vec::new()];

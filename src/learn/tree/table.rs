@@ -1,14 +1,15 @@
 //! Nominal observers: how often a leaf saw each category of a column, class by class.
 
+use super::bins::add_moments;
 use super::functions::ln;
 
 /// The categories of one column in one leaf.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Table {
+pub(in crate::learn) struct Table {
     pub column: u32,
     /// Sorted.
     pub categories: Vec<u64>,
-    /// `[categories + 1, classes]` weights; the last row is of all categories without one of their own.
+    /// `[categories + 1, classes]` weights, of a regression `[categories + 1, 3]` moments; the last row is of all categories without one of their own.
     pub counts: Vec<f32>,
     /// `[classes]`: their sums.
     pub totals: Vec<f32>,
@@ -39,8 +40,25 @@ impl Table {
     /// Counts a category; a new one gets a row of its own while there are fewer than `categories_max`. Says whether it
     /// did.
     pub fn observe(&mut self, category: u64, class: usize, weight: f32, categories_max: usize) -> bool {
+        let (row, new) = self.row_of(category, categories_max);
         let classes = self.classes();
-        let (row, new) = match self.categories.binary_search(&category) {
+        self.counts[row * classes + class] += weight;
+        self.totals[class] += weight;
+        new
+    }
+
+    /// As [`Table::observe`], of a regression: adds weight, sum and sum of squares.
+    pub fn observe_value(&mut self, category: u64, moments: [f32; 3], categories_max: usize) -> bool {
+        let (row, new) = self.row_of(category, categories_max);
+        add_moments(&mut self.counts[row * 3..row * 3 + 3], moments);
+        add_moments(&mut self.totals, moments);
+        new
+    }
+
+    /// The row of a category, and whether it is new.
+    fn row_of(&mut self, category: u64, categories_max: usize) -> (usize, bool) {
+        let classes = self.classes();
+        match self.categories.binary_search(&category) {
             Ok(row) => (row, false),
             Err(row) if self.categories.len() < categories_max => {
                 self.categories.insert(row, category);
@@ -49,10 +67,7 @@ impl Table {
                 (row, true)
             }
             Err(_) => (self.categories.len(), false),
-        };
-        self.counts[row * classes + class] += weight;
-        self.totals[class] += weight;
-        new
+        }
     }
 
     /// Adds the log probability of the category in each class to `scores`, with Laplace's correction.

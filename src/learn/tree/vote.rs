@@ -6,11 +6,11 @@ use super::table::Table;
 use crate::learn::exponential::exp;
 
 /// The log weight of a class that was not seen.
-pub(super) const UNSEEN: f32 = f32::MIN;
+pub(in crate::learn) const UNSEEN: f32 = f32::MIN;
 
 /// What a leaf watches, as a learner or a predictor holds it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Watched<'a> {
+pub(in crate::learn) struct Watched<'a> {
     /// `[width]`: numeric columns.
     pub columns: &'a [u32],
     /// `[classes, stride]`: see [`cells`].
@@ -49,7 +49,7 @@ impl Watched<'_> {
 
 /// The first of the highest.
 #[inline(always)]
-pub(super) fn highest<T: PartialOrd + Copy>(numbers: &[T]) -> usize {
+pub(in crate::learn) fn highest<T: PartialOrd + Copy>(numbers: &[T]) -> usize {
     let mut best = 0;
     for (index, number) in numbers.iter().enumerate().skip(1) {
         if *number > numbers[best] {
@@ -61,7 +61,7 @@ pub(super) fn highest<T: PartialOrd + Copy>(numbers: &[T]) -> usize {
 
 /// Shares of the classes by their weights; equal ones if there is none.
 #[inline(always)]
-pub(super) fn shares(weights: &[f64], out: &mut [f32]) {
+pub(in crate::learn) fn shares(weights: &[f64], out: &mut [f32]) {
     let total: f64 = weights.iter().sum();
     if total > 0.0 {
         let inverse = 1.0 / total;
@@ -73,7 +73,7 @@ pub(super) fn shares(weights: &[f64], out: &mut [f32]) {
 
 /// Probabilities from scores; classes not seen have none, unless none was seen.
 #[inline(always)]
-pub(super) fn normalise(scores: &[f32], out: &mut [f32]) {
+pub(in crate::learn) fn normalise(scores: &[f32], out: &mut [f32]) {
     let top = scores[highest(scores)];
     let mut total = 0.0;
     for (out, score) in out.iter_mut().zip(scores) {

@@ -62,7 +62,7 @@ fn what_cannot_be_learned_is_predicted_and_changes_nothing() {
 fn other_seeds_give_other_forests_and_equal_seeds_the_same() {
     let data = drifting(500, 500);
     let digest = |seed| {
-        let mut forest = AdaptiveRandomForest::new(&eager_forest(), seed, &data.shape());
+        let mut forest = Forest::adaptive(&eager_forest(), seed, &data.shape());
         data.teach(&mut forest);
         forest.save().digest()
     };

@@ -8,7 +8,8 @@ mod state;
 use std::io::Read;
 
 use crate::config::{ForestConfig, TreeConfig};
-use crate::learn::tree::{AdaptiveRandomForest, HoeffdingAdaptiveTree, HoeffdingTree};
+use crate::learn::ensemble::Forest;
+use crate::learn::tree::{HoeffdingAdaptiveTree, HoeffdingTree};
 use crate::learn::{Context, Examples, Learner, Objective, Predictions, Shape};
 use crate::schema::Rows;
 use crate::testing::SplitMix;
@@ -51,7 +52,7 @@ fn new(family: Family, tree: &TreeConfig, forest: &ForestConfig, shape: &Shape) 
     match family {
         Family::Tree => Box::new(HoeffdingTree::new(tree, shape)),
         Family::Adaptive => Box::new(HoeffdingAdaptiveTree::new(tree, shape)),
-        Family::Forest => Box::new(AdaptiveRandomForest::new(forest, 7, shape)),
+        Family::Forest => Box::new(Forest::adaptive(forest, 7, shape)),
     }
 }
 

@@ -3,8 +3,9 @@ use proptest::prelude::*;
 use super::bounds::{any_data, any_tree, like};
 use super::*;
 use crate::config::{LearnerKind, ModelConfig};
+use crate::learn::ensemble::ForestPredictor;
 use crate::learn::testing::{BINARY, contract};
-use crate::learn::tree::{ForestPredictor, HoeffdingTreePredictor};
+use crate::learn::tree::HoeffdingTreePredictor;
 use crate::learn::{Learner, Objective, Predictor};
 use crate::state::{StateError, TensorMap};
 
@@ -149,5 +150,5 @@ fn they_keep_the_contract_of_every_learner() {
         let (tree, forest) = (eager(), eager_forest());
         ModelConfig { learner, tree, forest, ..ModelConfig::default() }
     });
-    contract(&configs, &[BINARY, Objective::Classify { classes: 3 }], 100);
+    contract(&configs, &[BINARY, Objective::Classify { classes: 3 }, Objective::Regress], 150);
 }

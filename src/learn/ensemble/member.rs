@@ -1,24 +1,38 @@
-//! One voice of a forest: a tree that is watched, and its successor in the background.
+//! One voice of a forest: a tree, what watches it, and its successor in the background.
 
-use super::grown::Tree;
-use super::growth::Growth;
-use super::leaves::{Example, LeafShape, Scratch};
-use super::vote::highest;
 use crate::detect::{Adwin, AdwinConfig};
 use crate::learn::counter::Counter;
+use crate::learn::tree::grown::Tree;
+use crate::learn::tree::growth::Growth;
+use crate::learn::tree::leaves::{Example, LeafShape, Scratch};
+
+/// What becomes of a tree when the errors change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::learn) enum OnDrift {
+    /// Nothing: errors are not watched.
+    Keep,
+    /// Once the error of any tree rises, the worst one gives way to a new one.
+    ReplaceWorst,
+    /// A tree whose error rises gives way to one that has grown since the first sign of it.
+    ReplaceOwn,
+}
 
 /// What all members share.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(in crate::learn) struct Plan {
     pub growth: Growth,
     pub leaf: LeafShape,
+    pub trees: usize,
+    /// Mean of the Poisson weights.
+    pub lambda: f64,
+    pub on_drift: OnDrift,
     pub warning: AdwinConfig,
     pub drift: AdwinConfig,
 }
 
 /// A tree of the forest.
 #[derive(Debug, Clone)]
-pub(super) struct Member {
+pub(in crate::learn) struct Member {
     pub tree: Tree,
     /// Grows from the warning to the drift.
     pub background: Option<Tree>,
@@ -26,7 +40,7 @@ pub(super) struct Member {
     random: Counter,
     pub warning: Adwin,
     pub drift: Adwin,
-    /// Weight of the examples that the tree was asked about, and of those that it told right.
+    /// Weight of the examples that the tree was asked about, and of those that it told right, or to that part.
     pub asked: f64,
     pub right: f64,
     /// Trees begun so far.
@@ -55,7 +69,8 @@ impl Member {
         if self.asked > 0.0 { (self.right / self.asked) as f32 } else { 1.0 }
     }
 
-    /// Predicts into `out` and learns with `times` the weight; then looks for a change of the tree's error.
+    /// Predicts into `out` and learns with `times` the weight; then looks for a change of the tree's error. Says
+    /// whether the worst tree is to be replaced.
     #[inline]
     pub fn learn(
         &mut self,
@@ -64,7 +79,7 @@ impl Member {
         times: u32,
         scratch: &mut Scratch,
         out: &mut [f32],
-    ) {
+    ) -> bool {
         if times == 0 {
             self.tree.predict(example.row, &plan.growth, scratch, out);
         } else {
@@ -75,10 +90,17 @@ impl Member {
             self.tree.learn(bagged, &plan.growth, scratch, out);
         }
         let weight = f64::from(example.weight);
-        let wrong = highest(out) != example.class;
+        let error = self.tree.error(example, out);
         self.asked += weight;
-        self.right += if wrong { 0.0 } else { weight };
-        self.watch(plan, f64::from(u8::from(wrong)));
+        self.right += (1.0 - error) * weight;
+        match plan.on_drift {
+            OnDrift::Keep => false,
+            OnDrift::ReplaceWorst => self.drift.update(error).is_some_and(|change| change.is_rise()),
+            OnDrift::ReplaceOwn => {
+                self.watch(plan, error);
+                false
+            }
+        }
     }
 
     fn sprout(&mut self, plan: &Plan) -> Tree {
@@ -92,12 +114,17 @@ impl Member {
             self.warning = Adwin::new(plan.warning.clone());
         }
         if self.drift.update(error).is_some_and(|change| change.is_rise()) {
-            let next = self.background.take();
-            self.tree = next.unwrap_or_else(|| self.sprout(plan));
-            self.warning = Adwin::new(plan.warning.clone());
-            self.drift = Adwin::new(plan.drift.clone());
-            (self.asked, self.right) = (0.0, 0.0);
-            self.replaced = true;
+            self.replace(plan);
         }
+    }
+
+    /// Puts the tree from the background, or a new one, in the place of the tree.
+    pub fn replace(&mut self, plan: &Plan) {
+        let next = self.background.take();
+        self.tree = next.unwrap_or_else(|| self.sprout(plan));
+        self.warning = Adwin::new(plan.warning.clone());
+        self.drift = Adwin::new(plan.drift.clone());
+        (self.asked, self.right) = (0.0, 0.0);
+        self.replaced = true;
     }
 }

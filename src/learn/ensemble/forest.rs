@@ -1,17 +1,15 @@
 use std::sync::Arc;
 
-use super::growth::Growth;
-use super::leaves::{Example, LeafShape, Scratch};
 use super::member::{Member, Plan};
 use super::poisson::Poisson;
-use super::row::Row;
-use super::saved;
-use super::view::TreeView;
-use crate::config::ForestConfig;
-use crate::detect::{Adwin, AdwinConfig};
+use crate::detect::Adwin;
 use crate::learn::counter::Counter;
 use crate::learn::encode::read_under;
-use crate::learn::{Context, Examples, Learner, Predictions, Predictor, Shape};
+use crate::learn::tree::leaves::{Example, Scratch};
+use crate::learn::tree::row::Row;
+use crate::learn::tree::saved;
+use crate::learn::tree::view::TreeView;
+use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 
@@ -19,17 +17,14 @@ use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 const WEIGHTS: u64 = 0;
 const SEEDS: u64 = 1;
 
-/// The adaptive random forest (Gomes et al., "Adaptive random forests for evolving data stream classification",
-/// Machine Learning 106, 2017): Hoeffding trees that see examples with weights drawn at random and whose leaves watch
-/// some columns each; ADWIN watches the error of each tree, and a tree whose error has risen gives way to one that has
-/// grown since the first sign of it. Trees vote with their probabilities, each as much as it has been right.
+/// Trees that vote, each with its probabilities or its value and as much as it has been right; they differ by the weights
+/// with which they see examples and by the columns that they watch. How is the [`Plan`]'s; see
+/// [`bagging`](super::bagging) for the plans.
 ///
-/// Other than in the paper, and better on most streams tried: leaves watch 80 % of the columns (MOA 60 %), not a square
-/// root of them; ADWIN is quicker to warn and to replace; and the errors that it sees are those of the predictions from
-/// before learning. Random draws are by (seed, number of the example learned, tree), so that how
-/// examples are split into calls makes no difference.
+/// Random draws are by (seed, number of the example learned, tree), so that how examples are split into calls makes no
+/// difference.
 #[derive(Debug, Clone)]
-pub struct AdaptiveRandomForest {
+pub struct Forest {
     shape: Shape,
     plan: Plan,
     bagging: Poisson,
@@ -43,83 +38,117 @@ pub struct AdaptiveRandomForest {
     vote: Vec<f32>,
 }
 
-impl AdaptiveRandomForest {
-    /// A forest that has seen nothing; for a classification.
-    pub fn new(config: &ForestConfig, seed: u64, shape: &Shape) -> Self {
-        let columns = shape.numeric + shape.categorical;
-        let watched = libm::round(columns as f64 * config.columns) as usize;
-        let adwin = |delta| AdwinConfig { delta, ..AdwinConfig::default() };
-        let plan = Plan {
-            growth: Growth::of_forest(config),
-            leaf: LeafShape {
-                classes: shape.objective.outputs(),
-                numeric: shape.numeric,
-                categorical: shape.categorical,
-                watched: watched.clamp(columns.min(1), columns),
-                kept_bytes: 0,
-            },
-            warning: adwin(config.warning_delta),
-            drift: adwin(config.drift_delta),
-        };
+impl Forest {
+    /// A forest that has seen nothing.
+    pub(in crate::learn) fn new(plan: Plan, seed: u64, shape: &Shape) -> Self {
         let members =
-            (0..config.trees as u64).map(|index| Member::new(&plan, Counter::new(seed, SEEDS + index)));
+            (0..plan.trees as u64).map(|index| Member::new(&plan, Counter::new(seed, SEEDS + index)));
         Self {
             shape: shape.clone(),
-            bagging: Poisson::new(config.lambda),
+            bagging: Poisson::new(plan.lambda),
             weights: Counter::new(seed, WEIGHTS),
             members: members.collect(),
-            plan,
             learned: 0,
-            published: vec![TreeView::default(); config.trees],
+            published: vec![TreeView::default(); plan.trees],
             row: Row::new(shape.numeric, shape.categorical),
             scratch: Scratch::default(),
             vote: vec![0.0; shape.objective.outputs()],
+            plan,
         }
+    }
+
+    /// Predicts row `index` of `rows` into `out`, `[outputs]`.
+    pub fn predict_row(&mut self, rows: &Rows, index: usize, out: &mut [f32]) {
+        self.row.set(rows, index);
+        self.predict_one(out);
+    }
+
+    /// Predicts row `index` of `rows` into `out`, then learns it, if it can be learned.
+    pub fn learn_row(&mut self, rows: &Rows, index: usize, target: f32, weight: f32, out: &mut [f32]) {
+        self.row.set(rows, index);
+        match self.shape.objective.importance(target, weight) {
+            Some(importance) => self.learn_one(target, importance, out),
+            None => self.predict_one(out),
+        }
+    }
+
+    fn predict_one(&mut self, out: &mut [f32]) {
+        let Self { shape, plan, members, row, scratch, vote, .. } = self;
+        let mut poll = Poll::new(out);
+        for member in members {
+            member.tree.predict(row, &plan.growth, scratch, vote);
+            poll.add(vote, member.voice());
+        }
+        poll.settle(shape.objective);
     }
 
     #[inline]
-    fn learn_one(&mut self, class: usize, weight: f32, out: &mut [f32]) {
-        let Self { plan, bagging, weights, members, learned, row, scratch, vote, .. } = self;
+    fn learn_one(&mut self, target: f32, weight: f32, out: &mut [f32]) {
+        let Self { shape, plan, bagging, weights, members, learned, row, scratch, vote, .. } = self;
         let first = *learned * members.len() as u64;
-        out.fill(0.0);
+        let mut poll = Poll::new(out);
+        let mut rose = false;
         for (index, member) in members.iter_mut().enumerate() {
             let times = bagging.draw(weights.bits(first.wrapping_add(index as u64)));
             let voice = member.voice();
-            member.learn(plan, Example { row, class, weight }, times, scratch, vote);
-            add(vote, voice, out);
+            rose |= member.learn(plan, Example::new(row, target, weight), times, scratch, vote);
+            poll.add(vote, voice);
         }
-        settle(out);
+        poll.settle(shape.objective);
         *learned += 1;
+        if rose {
+            let error = |member: &Member| member.drift.mean().unwrap_or(0.0);
+            let worst = members.iter_mut().reduce(|a, b| if error(b) > error(a) { b } else { a });
+            worst.into_iter().for_each(|member| member.replace(plan));
+        }
     }
 }
 
-#[inline]
-fn add(vote: &[f32], voice: f32, out: &mut [f32]) {
-    out.iter_mut().zip(vote).for_each(|(out, vote)| *out += voice * vote);
+/// The sum of votes.
+struct Poll<'a> {
+    out: &'a mut [f32],
+    voices: f32,
 }
 
-/// Makes the sum of votes one; equal shares if no tree has been right so far.
-#[inline]
-fn settle(out: &mut [f32]) {
-    let total: f32 = out.iter().sum();
-    if total > 0.0 {
-        out.iter_mut().for_each(|out| *out /= total);
-    } else {
-        out.fill(1.0 / out.len() as f32);
+impl<'a> Poll<'a> {
+    #[inline]
+    fn new(out: &'a mut [f32]) -> Self {
+        out.fill(0.0);
+        Self { out, voices: 0.0 }
+    }
+
+    #[inline]
+    fn add(&mut self, vote: &[f32], voice: f32) {
+        /// A tree that was never right is heard where no other is.
+        const VOICE_MIN: f32 = 1e-4;
+        let voice = voice.max(VOICE_MIN);
+        self.out.iter_mut().zip(vote).for_each(|(out, vote)| *out += voice * vote);
+        self.voices += voice;
+    }
+
+    /// Makes the sum of probabilities one, or the value the mean of the votes.
+    #[inline]
+    fn settle(self, objective: Objective) {
+        let total: f32 = match objective {
+            Objective::Classify { .. } => self.out.iter().sum(),
+            Objective::Regress => self.voices,
+        };
+        self.out.iter_mut().for_each(|out| *out /= total);
     }
 }
 
-impl Learner for AdaptiveRandomForest {
+impl Learner for Forest {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
         out.reset(self.shape.objective.outputs(), rows.len());
         let (mut row, mut scratch, mut vote) = (self.row.clone(), Scratch::default(), self.vote.clone());
         for index in 0..rows.len() {
             row.set(rows, index);
+            let mut poll = Poll::new(out.row_mut(index));
             for member in &self.members {
                 member.tree.predict(&row, &self.plan.growth, &mut scratch, &mut vote);
-                add(&vote, member.voice(), out.row_mut(index));
+                poll.add(&vote, member.voice());
             }
-            settle(out.row_mut(index));
+            poll.settle(self.shape.objective);
         }
     }
 
@@ -127,17 +156,7 @@ impl Learner for AdaptiveRandomForest {
         let Examples { rows, targets, weights } = examples;
         out.reset(self.shape.objective.outputs(), rows.len());
         for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            self.row.set(rows, index);
-            let out = out.row_mut(index);
-            if let Some(importance) = self.shape.objective.importance(*target, *weight) {
-                self.learn_one(*target as usize, importance, out);
-                continue;
-            }
-            for member in &self.members {
-                member.tree.predict(&self.row, &self.plan.growth, &mut self.scratch, &mut self.vote);
-                add(&self.vote, member.voice(), out);
-            }
-            settle(out);
+            self.learn_row(rows, index, *target, *weight, out.row_mut(index));
         }
     }
 
@@ -246,11 +265,12 @@ impl Predictor for ForestPredictor {
         let (mut scratch, mut vote) = (Scratch::default(), vec![0.0; outputs]);
         for index in 0..rows.len() {
             row.set(rows, index);
+            let mut poll = Poll::new(out.row_mut(index));
             for (voice, tree) in &self.trees {
                 tree.predict(&row, &mut scratch, &mut vote);
-                add(&vote, *voice, out.row_mut(index));
+                poll.add(&vote, *voice);
             }
-            settle(out.row_mut(index));
+            poll.settle(self.shape.objective);
         }
     }
 

@@ -5,7 +5,7 @@ const OUTCOMES: usize = 64;
 
 /// The Poisson distribution, as a table of its cumulative probabilities in 64-bit fractions.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Poisson {
+pub(in crate::learn) struct Poisson {
     below: Vec<u64>,
 }
 
