@@ -29,7 +29,8 @@ pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
     ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, ModelConfig,
-    NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep, StepSize, TreeConfig, Vote,
+    NaiveBayesConfig, NominalSplit, Optimiser, SamKnnConfig, SparseScaling, SparseStep, StepSize, TreeConfig,
+    Vote,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use pipeline::{

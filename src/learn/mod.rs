@@ -179,6 +179,7 @@ pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn 
         }
         LearnerKind::Ftrl => Box::new(ftrl::FtrlLearner::new(&config.ftrl, shape, columns)),
         LearnerKind::Knn => Box::new(neighbour::KnnLearner::new(&config.knn, shape)),
+        LearnerKind::SamKnn => Box::new(neighbour::SamKnnLearner::new(&config.sam_knn, config.seed, shape)),
         LearnerKind::NaiveBayes => {
             Box::new(bayes::NaiveBayesLearner::new(&config.naive_bayes, config.categories_max, shape))
         }
@@ -204,6 +205,7 @@ pub fn load_predictor(
         LearnerKind::Linear => Arc::new(linear::LinearPredictor::load(shape, state)?),
         LearnerKind::Ftrl => Arc::new(ftrl::FtrlPredictor::load(&config.ftrl, shape, columns, state)?),
         LearnerKind::Knn => Arc::new(neighbour::KnnPredictor::load(&config.knn, shape, state)?),
+        LearnerKind::SamKnn => Arc::new(neighbour::SamKnnPredictor::load(&config.sam_knn, shape, state)?),
         LearnerKind::NaiveBayes => {
             Arc::new(bayes::NaiveBayesPredictor::load(config.categories_max, shape, state)?)
         }

@@ -94,7 +94,7 @@ fn a_learner_fits_the_task() {
         assert_eq!(faults(&(fixture() + &learner(name))), []);
     }
     says(one(&(fixture() + &learner("mean"))), &["model.learner", "such as \"majority\""]);
-    for name in ["mean", "no_change", "knn", "ftrl"] {
+    for name in ["mean", "no_change", "knn", "sam_knn", "ftrl"] {
         assert_eq!(faults(&(regression.clone() + &learner(name))), []);
     }
 }

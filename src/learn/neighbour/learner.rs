@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use super::memory::{Memory, Search};
 use super::predictor::{KnnPredictor, encode, fill, predict};
 use super::saved;
-use super::scan::{Nearest, Query};
+use super::scan::Query;
 use super::vote::vote;
-use super::window::Window;
 use crate::config::KnnConfig;
 use crate::learn::encode::{Standardiser, read_under};
 use crate::learn::{Context, Examples, Learner, Predictions, Predictor, Shape};
@@ -24,10 +24,11 @@ pub struct KnnLearner {
     config: KnnConfig,
     shape: Shape,
     standardiser: Standardiser,
-    window: Window,
+    memory: Memory,
     /// The row in work; carries nothing from one to the next.
     numbers: Vec<f32>,
     codes: Vec<u32>,
+    search: Search,
 }
 
 impl KnnLearner {
@@ -37,9 +38,10 @@ impl KnnLearner {
             config: config.clone(),
             shape: shape.clone(),
             standardiser: Standardiser::new(shape.numeric),
-            window: Window::new(config.window, shape.numeric, shape.categorical),
+            memory: Memory::new(config.window, shape.numeric, shape.categorical),
             numbers: vec![0.0; shape.numeric],
             codes: vec![0; shape.categorical],
+            search: Search::default(),
         }
     }
 }
@@ -47,7 +49,7 @@ impl KnnLearner {
 impl Learner for KnnLearner {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
         let scaling = self.standardiser.scaling();
-        predict(&self.config, self.shape.objective, scaling, &self.window, rows, out);
+        predict(&self.config, self.shape.objective, scaling, &self.memory, rows, out);
     }
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
@@ -60,10 +62,11 @@ impl Learner for KnnLearner {
             encode(rows.categorical_row(row), &mut self.codes);
             let (numbers, codes) = (&self.numbers, &self.codes);
             let query = Query { numbers, scales: scaling.scales(), codes, mismatch };
-            let nearest = Nearest::of(&self.window, &query, k);
-            vote(&self.window, &nearest, by, self.shape.objective, out.row_mut(row));
+            self.memory.nearest(&query, k, &mut self.search);
+            vote(self.search.neighbours(), by, self.shape.objective, out.row_mut(row));
             if let Some(importance) = self.shape.objective.importance(*target, *weight) {
-                self.window.push(numbers, codes, *target, importance);
+                let metric = (scaling.scales(), mismatch);
+                self.memory.push((numbers, codes), (*target, importance), metric);
                 self.standardiser.observe(rows.numeric_row(row));
             }
         }
@@ -74,21 +77,22 @@ impl Learner for KnnLearner {
             config: self.config.clone(),
             objective: self.shape.objective,
             scaling: self.standardiser.scaling().clone(),
-            window: self.window.clone(),
+            memory: self.memory.clone(),
         })
     }
 
     fn save(&self) -> TensorMap {
         let mut map = TensorMap::new();
         map.nest("numeric", self.standardiser.save());
-        saved::put_window(&mut map, &self.window);
+        saved::put_rows(&mut map, self.memory.rows());
         map
     }
 
     fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         let standardiser =
             read_under(state, "numeric", |state| Standardiser::load(self.shape.numeric, state))?;
-        self.window = saved::window(self.config.window, &self.shape, state)?;
+        let metric = (standardiser.scaling().scales(), self.config.mismatch);
+        self.memory = saved::memory(self.config.window, &self.shape, metric, state)?;
         self.standardiser = standardiser;
         Ok(())
     }

@@ -1,7 +1,7 @@
+use super::memory::{Memory, Search};
 use super::saved;
-use super::scan::{Nearest, Query};
+use super::scan::Query;
 use super::vote::vote;
-use super::window::Window;
 use crate::config::KnnConfig;
 use crate::learn::encode::{Scaling, read_under};
 use crate::learn::{Objective, Predictions, Predictor, Shape};
@@ -9,7 +9,7 @@ use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
 
 /// Columns of rows that are worked on on the stack.
-const STACK: usize = 64;
+pub(super) const STACK: usize = 64;
 
 /// What serving needs of a window of rows: the rows.
 #[derive(Debug, Clone)]
@@ -17,24 +17,22 @@ pub struct KnnPredictor {
     pub(super) config: KnnConfig,
     pub(super) objective: Objective,
     pub(super) scaling: Scaling,
-    pub(super) window: Window,
+    pub(super) memory: Memory,
 }
 
 impl KnnPredictor {
     /// What [`Predictor::save`] wrote of a model of this configuration and shape.
     pub fn load(config: &KnnConfig, shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
-        Ok(Self {
-            config: config.clone(),
-            objective: shape.objective,
-            scaling: read_under(state, "numeric", |state| Scaling::load(shape.numeric, state))?,
-            window: saved::window(config.window, shape, state)?,
-        })
+        let scaling = read_under(state, "numeric", |state| Scaling::load(shape.numeric, state))?;
+        let metric = (scaling.scales(), config.mismatch);
+        let memory = saved::memory(config.window, shape, metric, state)?;
+        Ok(Self { config: config.clone(), objective: shape.objective, scaling, memory })
     }
 }
 
 impl Predictor for KnnPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        predict(&self.config, self.objective, &self.scaling, &self.window, rows, out);
+        predict(&self.config, self.objective, &self.scaling, &self.memory, rows, out);
     }
 
     fn is_finite(&self) -> bool {
@@ -45,7 +43,7 @@ impl Predictor for KnnPredictor {
     fn save(&self) -> TensorMap {
         let mut map = TensorMap::new();
         map.nest("numeric", self.scaling.save());
-        saved::put_window(&mut map, &self.window);
+        saved::put_rows(&mut map, self.memory.rows());
         map
     }
 }
@@ -55,25 +53,26 @@ pub(super) fn predict(
     config: &KnnConfig,
     objective: Objective,
     scaling: &Scaling,
-    window: &Window,
+    memory: &Memory,
     rows: &Rows,
     out: &mut Predictions,
 ) {
     out.reset(objective.outputs(), rows.len());
     let (mut numbers, mut codes) = ([0.0; STACK], [0; STACK]);
     let (mut more_numbers, mut more_codes) = (Vec::new(), Vec::new());
+    let mut search = Search::default();
     let numbers = room(&mut numbers, &mut more_numbers, rows.numeric_width());
     let codes = room(&mut codes, &mut more_codes, rows.categorical_width());
     for row in 0..rows.len() {
         fill(scaling, rows.numeric_row(row), numbers);
         encode(rows.categorical_row(row), codes);
         let query = Query { numbers, scales: scaling.scales(), codes, mismatch: config.mismatch };
-        let nearest = Nearest::of(window, &query, config.k);
-        vote(window, &nearest, config.vote, objective, out.row_mut(row));
+        memory.nearest(&query, config.k, &mut search);
+        vote(search.neighbours(), config.vote, objective, out.row_mut(row));
     }
 }
 
-fn room<'a, T: Copy + Default>(few: &'a mut [T], many: &'a mut Vec<T>, len: usize) -> &'a mut [T] {
+pub(super) fn room<'a, T: Copy + Default>(few: &'a mut [T], many: &'a mut Vec<T>, len: usize) -> &'a mut [T] {
     if len <= few.len() {
         return &mut few[..len];
     }

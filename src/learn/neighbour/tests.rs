@@ -12,7 +12,7 @@ fn model(knn: KnnConfig) -> ModelConfig {
 fn it_does_what_every_learner_owes() {
     let mut configs = Vec::new();
     for vote in [Vote::Uniform, Vote::Distance] {
-        for (window, k) in [(1, 1), (10, 3), (70, 5), (1_000, 100)] {
+        for (window, k) in [(1, 1), (10, 3), (70, 5), (1_000, 100), (5_000, 5)] {
             configs.push(model(KnnConfig { window, k, vote, mismatch: 1.0 }));
         }
     }
