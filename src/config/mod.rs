@@ -6,6 +6,7 @@
 mod check;
 mod data;
 mod effective;
+mod encode;
 mod env;
 mod http;
 mod json_schema;
@@ -23,6 +24,7 @@ mod secrets;
 pub use check::{Fault, Origin};
 pub use data::DataConfig;
 pub use effective::{change_class, made_for};
+pub use encode::{EncoderConfig, EncoderKind};
 pub use http::HttpConfig;
 pub use kafka::KafkaConfig;
 pub use load::ConfigError;

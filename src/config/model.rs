@@ -1,6 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::EncoderConfig;
+
 /// `[pipeline.NAME.model]`: which learner, and how it steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -13,6 +15,9 @@ pub struct ModelConfig {
     /// Bound on one-hot categories a categorical column may claim; further ones share "other".
     #[schemars(range(min = 1, max = 65_536))]
     pub categories_max: usize,
+    /// What is done to the rows before the learner gets them, one after the other.
+    #[schemars(length(max = 100))]
+    pub encode: Vec<EncoderConfig>,
     pub linear: LinearConfig,
     pub ftrl: FtrlConfig,
     pub knn: KnnConfig,
@@ -29,6 +34,7 @@ impl Default for ModelConfig {
             learner: LearnerKind::Linear,
             seed: 1,
             categories_max: 64,
+            encode: Vec::new(),
             linear: LinearConfig::default(),
             ftrl: FtrlConfig::default(),
             knn: KnnConfig::default(),

@@ -171,8 +171,17 @@ pub trait Predictor: Send + Sync {
     fn save(&self) -> TensorMap;
 }
 
-/// An untrained learner of the configured family. `columns` has the names of the shape's columns.
+/// An untrained learner of the configured family, behind the configured encoders. `columns` has the names of the shape's
+/// columns.
 pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
+    if config.encode.is_empty() {
+        return build_bare(config, shape, columns);
+    }
+    Box::new(encode::Encoded::new(config, shape, columns))
+}
+
+/// As [`build`], without encoders.
+fn build_bare(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
     match config.learner {
         LearnerKind::Linear => {
             Box::new(linear::LinearLearner::new(&config.linear, config.categories_max, shape))
@@ -196,6 +205,19 @@ pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn 
 
 /// A predictor from what [`Predictor::save`] wrote.
 pub fn load_predictor(
+    config: &ModelConfig,
+    shape: &Shape,
+    columns: &Columns,
+    state: &TensorMap,
+) -> Result<Arc<dyn Predictor>, StateError> {
+    if config.encode.is_empty() {
+        return load_bare(config, shape, columns, state);
+    }
+    Ok(Arc::new(encode::EncodedPredictor::load(config, shape, columns, state)?))
+}
+
+/// As [`load_predictor`], of a model without encoders.
+fn load_bare(
     config: &ModelConfig,
     shape: &Shape,
     columns: &Columns,

@@ -41,7 +41,7 @@ impl Segment {
         let len = rows.targets.len();
         let (numeric, categorical) = (scales.len(), rows.codes.len() / len);
         let mut order: Vec<u32> = (0..len as u32).collect();
-        sort(rows, &mut order, (scales, mismatch));
+        sort(rows, &mut order, 0, (scales, mismatch));
         let mut blocks = Vec::with_capacity(len.div_ceil(BLOCK));
         for places in order.chunks(BLOCK) {
             let mut block = Block::new(numeric, categorical);
@@ -111,41 +111,51 @@ impl Segment {
     }
 }
 
-/// Brings rows that are near each other side by side: all are split in two at the column in which they differ most, at
-/// about its mean, so that whole boxes lie on either side; then each part again.
-fn sort(rows: &Flat, order: &mut [u32], metric: (&[f32], f32)) {
+/// Brings rows that are near each other side by side: all are split in two at the column in which they differ most; then
+/// each part again. `start` is where these rows lie among all.
+///
+/// A column of two values (an indicator) is split between the two, wherever that is; others at about their mean, so
+/// that whole boxes lie on either side.
+fn sort(rows: &Flat, order: &mut [u32], start: usize, metric: (&[f32], f32)) {
     let Some(unit) = UNITS.into_iter().find(|unit| order.len() > *unit) else {
         return;
     };
     let (numeric, categorical) = (metric.0.len(), rows.codes.len() / rows.targets.len());
     let number = |place: u32, column: usize| rows.numbers[place as usize * numeric + column];
     let code = |place: u32, column: usize| rows.codes[place as usize * categorical + column];
-    let units = order.len().div_ceil(unit);
+    // The border of whole boxes nearest to a place, with some rows on either side.
+    let len = order.len();
+    let whole = |at: usize| {
+        let nearest = (start + at.clamp(len / 8, len - len / 8) + unit / 2) / unit * unit;
+        nearest.saturating_sub(start).clamp(1, len - 1)
+    };
     let at = match split(rows, order, metric) {
-        Split::Number(column, border) => {
+        Split::Number { column, border, indicator } => {
             let below = order.iter().filter(|place| number(**place, column) <= border).count();
-            let least = units.div_ceil(8);
-            let at = (below + unit / 2) / unit;
-            let at = at.clamp(least, units - least) * unit;
+            let at = if indicator { below.clamp(1, len - 1) } else { whole(below) };
             order.select_nth_unstable_by(at, |a, b| {
                 number(*a, column).total_cmp(&number(*b, column)).then(a.cmp(b))
             });
             at
         }
         Split::Code(column) => {
-            let at = units / 2 * unit;
+            let at = whole(len / 2);
             order.select_nth_unstable_by(at, |a, b| code(*a, column).cmp(&code(*b, column)).then(a.cmp(b)));
             at
         }
     };
     let (low, high) = order.split_at_mut(at);
-    sort(rows, low, metric);
-    sort(rows, high, metric);
+    sort(rows, low, start, metric);
+    sort(rows, high, start + at, metric);
 }
 
 enum Split {
-    /// Column and border.
-    Number(usize, f32),
+    /// Column, border, and whether there are two values only.
+    Number {
+        column: usize,
+        border: f32,
+        indicator: bool,
+    },
     Code(usize),
 }
 
@@ -167,14 +177,25 @@ fn split(rows: &Flat, order: &[u32], (scales, mismatch): (&[f32], f32)) -> Split
             squares[column] += z * z;
         }
     }
-    let mut best = (f32::NEG_INFINITY, Split::Number(0, 0.0));
+    let mut best = (f32::NEG_INFINITY, Split::Number { column: 0, border: 0.0, indicator: false });
     for column in 0..numeric {
         let mean = sums[column] / count;
         let variance = squares[column] / count - mean * mean;
         if variance > best.0 {
             let scale = scales[column];
             let border = if scale > 0.0 { base[column] + mean / scale } else { base[column] };
-            best = (variance, Split::Number(column, border));
+            best = (variance, Split::Number { column, border, indicator: false });
+        }
+    }
+    if let Split::Number { column, border, indicator } = &mut best.1
+        && numeric > 0
+    {
+        let values = sample.iter().map(|place| rows.numbers[place * numeric + *column]);
+        let low = values.clone().fold(f32::INFINITY, f32::min);
+        let high = values.clone().fold(f32::NEG_INFINITY, f32::max);
+        *indicator = low < high && values.clone().all(|value| value == low || value == high);
+        if *indicator {
+            *border = low;
         }
     }
     let mut codes = Vec::with_capacity(sample.len());
