@@ -32,7 +32,7 @@ pub use log::{LogConfig, LogFormat};
 pub use model::{
     ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, ModelConfig,
     NaiveBayesConfig, NominalSplit, Optimiser, SamKnnConfig, SparseScaling, SparseStep, StepSize, TreeConfig,
-    Vote,
+    Vote, Weighting,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use pipeline::{

@@ -243,6 +243,17 @@ pub struct KnnConfig {
     #[serde(serialize_with = "shortest")]
     #[schemars(range(min = 0, max = 1_000))]
     pub mismatch: f32,
+    /// How columns count beside each other.
+    pub weighting: Weighting,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// All alike, as the distance has them.
+    None,
+    /// By what they say about the target, estimated along the stream (ReliefF: Kononenko, 1994).
+    Relevance,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -256,7 +267,7 @@ pub enum Vote {
 
 impl Default for KnnConfig {
     fn default() -> Self {
-        Self { window: 1_000, k: 5, vote: Vote::Distance, mismatch: 2.0 }
+        Self { window: 1_000, k: 5, vote: Vote::Distance, mismatch: 2.0, weighting: Weighting::Relevance }
     }
 }
 

@@ -120,9 +120,12 @@ pub(super) struct Widths {
     pub pinned: usize,
 }
 
+/// The context of a row: that of the encoders, and that of the learner inside.
+pub(super) type Pinned<'a> = (&'a [f32], &'a [f32]);
+
 impl Widths {
-    /// The features of a row, and its context for the encoders and for the learner inside, where rows have one.
-    pub fn parts(self, row: &[f32]) -> (&[f32], Option<(&[f32], &[f32])>) {
+    /// The features of a row, and its context where rows have one.
+    pub fn parts(self, row: &[f32]) -> (&[f32], Option<Pinned<'_>>) {
         let (features, context) = row.split_at(self.numeric);
         (features, (!context.is_empty()).then(|| context.split_at(self.pinned)))
     }
@@ -152,7 +155,7 @@ pub(super) fn empty(widths: Widths, inner: &Columns, rows: &Rows) -> Rows {
 }
 
 /// The row in `work`, with the context of the learner inside.
-pub(super) fn push(out: &mut Rows, work: &mut Work, context: Option<(&[f32], &[f32])>) {
+pub(super) fn push(out: &mut Rows, work: &mut Work, context: Option<Pinned<'_>>) {
     work.from.numeric.extend_from_slice(context.map_or(&[][..], |context| context.1));
     out.push(&work.from.numeric, &work.from.categorical);
 }

@@ -30,8 +30,7 @@ impl Encoded {
     pub fn new(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Self {
         let (chain, inner) = Chain::new(&config.encode, shape.objective, columns);
         let learner = build_bare(config, &inner_shape(&inner, shape.objective), &inner);
-        let widths =
-            Widths { numeric: shape.numeric, pinned: chain.pinned_width() };
+        let widths = Widths { numeric: shape.numeric, pinned: chain.pinned_width() };
         Self { objective: shape.objective, widths, inner, chain, learner, work: Work::default() }
     }
 }

@@ -86,11 +86,11 @@ impl Boxes {
                 sums[lane] += if square < SQUARE_MAX { square } else { SQUARE_MAX };
             }
         }
-        let columns = self.code_low.iter().zip(&self.code_high).zip(query.codes);
-        for ((low, high), code) in columns {
+        let columns = self.code_low.iter().zip(&self.code_high).zip(query.codes.iter().zip(query.mismatches));
+        for ((low, high), (code, mismatch)) in columns {
             for lane in 0..LANES {
                 let within = (low[lane] <= *code) & (*code <= high[lane]);
-                sums[lane] += if within { 0.0 } else { query.mismatch };
+                sums[lane] += if within { 0.0 } else { *mismatch };
             }
         }
         sums

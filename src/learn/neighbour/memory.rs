@@ -100,13 +100,13 @@ impl Memory {
         Self { rows_max, recent, segments: VecDeque::new(), window, oldest: 0, next: 0 }
     }
 
-    /// Takes a row in; the oldest leaves where there are too many. `scales` and `mismatch` are a query's of the moment:
-    /// they decide what is sorted together.
+    /// Takes a row in; the oldest leaves where there are too many. `metric`, scales and mismatches, is a query's of the moment:
+    /// it decides what is sorted together.
     pub fn push(
         &mut self,
         (numbers, codes): (&[f32], &[u32]),
         (target, weight): (f32, f32),
-        metric: (&[f32], f32),
+        metric: (&[f32], &[f32]),
     ) {
         self.window.push(numbers, codes, target, weight);
         self.next += 1;
@@ -124,7 +124,7 @@ impl Memory {
     }
 
     #[cold]
-    fn sort_in(&mut self, metric: (&[f32], f32)) {
+    fn sort_in(&mut self, metric: (&[f32], &[f32])) {
         let first = self.next - self.window.len() as u64;
         let mut rows = Flat::default();
         for place in self.window.places() {
@@ -167,9 +167,9 @@ impl Memory {
         for (index, segment) in (0..).zip(&self.segments) {
             for (outer, boxes) in segment.outermost().iter().enumerate() {
                 let gaps = boxes.gaps(query);
-                for lane in 0..boxes.len {
+                for (lane, gap) in gaps.into_iter().enumerate().take(boxes.len) {
                     let newest = segment.first + u64::from(boxes.newest[lane]);
-                    search.boxes.push((gaps[lane], newest, index, (outer * LANES + lane) as u32));
+                    search.boxes.push((gap, newest, index, (outer * LANES + lane) as u32));
                 }
             }
         }
@@ -199,9 +199,9 @@ impl Memory {
         let gaps = boxes.gaps(query);
         let mut lanes = [0_usize; LANES];
         let mut count = 0;
-        for lane in 0..boxes.len {
+        for (lane, gap) in gaps.into_iter().enumerate().take(boxes.len) {
             let newest = segment.first + u64::from(boxes.newest[lane]);
-            if newest >= self.oldest && !search.refuses(gaps[lane], newest) {
+            if newest >= self.oldest && !search.refuses(gap, newest) {
                 lanes[count] = lane;
                 count += 1;
             }
@@ -279,7 +279,7 @@ mod tests {
         });
         let far = far.fold(0.0, |sum, square| sum + square);
         let other = block.codes.iter().zip(query.codes);
-        other.fold(far, |sum, (column, code)| sum + if column[row] == *code { 0.0 } else { query.mismatch })
+        other.fold(far, |sum, (column, code)| sum + if column[row] == *code { 0.0 } else { 0.7 })
     }
 
     #[test]
@@ -294,6 +294,7 @@ mod tests {
         ] {
             let mut memory = Memory::sorted_from(rows_max, Some(64), numeric, categorical);
             let mut scales: Vec<f32> = (0..numeric).map(|column| 0.5 + column as f32).collect();
+            let mismatches = vec![0.7; categorical];
             let mut search = Search::default();
             let row = |random: &mut SplitMix| {
                 let nasty = [f32::MAX, f32::MIN, 0.0, 1e-45];
@@ -307,13 +308,14 @@ mod tests {
             };
             for place in 0..rows {
                 let (numbers, codes) = row(&mut random);
-                memory.push((&numbers, &codes), (place as f32, 1.0), (&scales, 0.7));
+                memory.push((&numbers, &codes), (place as f32, 1.0), (&scales, &mismatches));
                 if place % 37 != 5 {
                     continue;
                 }
                 scales.iter_mut().for_each(|scale| *scale = [0.0, 0.3, 1.0, 2.0][random.below(4) as usize]);
                 let (numbers, codes) = row(&mut random);
-                let query = Query { numbers: &numbers, scales: &scales, codes: &codes, mismatch: 0.7 };
+                let query =
+                    Query { numbers: &numbers, scales: &scales, codes: &codes, mismatches: &mismatches };
                 let all = memory.rows();
                 assert_eq!(all.len(), rows_max.min(place + 1));
                 let mut expected: Vec<(f32, f32)> = all
@@ -347,13 +349,13 @@ mod tests {
     fn a_clone_shares_segments_and_never_sees_a_later_row() {
         let mut memory = Memory::new(10_000, 1, 0);
         for row in 0..5_000 {
-            memory.push((&[row as f32], &[]), (0.0, 1.0), (&[1.0], 1.0));
+            memory.push((&[row as f32], &[]), (0.0, 1.0), (&[1.0], &[]));
         }
         let before = memory.clone();
         let shared = before.segments.iter().zip(&memory.segments).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
         assert_eq!(shared, before.segments.len());
         assert!(shared > 0);
-        memory.push((&[7_000.0], &[]), (1.0, 1.0), (&[1.0], 1.0));
+        memory.push((&[7_000.0], &[]), (1.0, 1.0), (&[1.0], &[]));
         assert_eq!((before.rows().len(), memory.rows().len()), (5_000, 5_001));
     }
 }

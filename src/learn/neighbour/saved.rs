@@ -35,7 +35,7 @@ pub(super) fn of(window: &Window) -> TensorMap {
 pub(super) fn memory(
     rows_max: usize,
     shape: &Shape,
-    metric: (&[f32], f32),
+    metric: (&[f32], &[f32]),
     state: &TensorMap,
 ) -> Result<Memory, StateError> {
     let mut memory = Memory::new(rows_max, shape.numeric, shape.categorical);

@@ -19,8 +19,8 @@ pub(super) struct Query<'a> {
     pub scales: &'a [f32],
     /// `[categorical]`.
     pub codes: &'a [u32],
-    /// Squared distance of two categories.
-    pub mismatch: f32,
+    /// Squared distance of two categories of each column.
+    pub mismatches: &'a [f32],
 }
 
 /// The nearest rows found so far, nearest first.
@@ -42,12 +42,12 @@ impl Nearest {
 
     /// Where a row has to be nearer than to come in.
     #[inline(always)]
-    fn bound(&self) -> f32 {
+    pub fn bound(&self) -> f32 {
         if self.found.len() < self.k { f32::INFINITY } else { self.found[self.k - 1].0 }
     }
 
     #[inline]
-    fn offer(&mut self, distance: f32, place: Place) {
+    pub fn offer(&mut self, distance: f32, place: Place) {
         if distance >= self.bound() {
             return;
         }
@@ -137,10 +137,10 @@ impl Nearest {
     }
 }
 
-/// Squared distances of all rows of a window, oldest first, in place of what the vector holds.
+/// Squared distances of all rows of a window out of which none has left, oldest first, in place of what the vector holds.
 pub(super) fn all_distances(window: &Window, query: &Query<'_>, out: &mut Vec<f32>) {
     out.clear();
-    for place in window.places().filter(|place| place.row as usize % LANES == 0) {
+    for place in window.places().filter(|place| (place.row as usize).is_multiple_of(LANES)) {
         let (block, group) = (window.block(place), place.row as usize / LANES);
         let distances = distances(block, group, query, f32::INFINITY).unwrap_or([f32::INFINITY; LANES]);
         out.extend(&distances[..LANES.min(block.len - group * LANES)]);
@@ -164,10 +164,10 @@ pub(super) fn distances(block: &Block, group: usize, query: &Query<'_>, bound: f
             return None;
         }
     }
-    for (column, code) in block.codes.iter().zip(query.codes) {
+    for ((column, code), mismatch) in block.codes.iter().zip(query.codes).zip(query.mismatches) {
         let column = lanes(column, group);
         for lane in 0..LANES {
-            sums[lane] += if column[lane] == *code { 0.0 } else { query.mismatch };
+            sums[lane] += if column[lane] == *code { 0.0 } else { *mismatch };
         }
     }
     if all_beyond(&sums, bound) { None } else { Some(sums) }
@@ -208,8 +208,8 @@ mod tests {
             }
             let numbers: Vec<f32> = (0..numeric).map(|_| random.below(4) as f32).collect();
             let codes: Vec<u32> = (0..categorical).map(|_| random.below(3) as u32).collect();
-            let scales = vec![0.5; numeric];
-            let query = Query { numbers: &numbers, scales: &scales, codes: &codes, mismatch: 1.0 };
+            let (scales, mismatches) = (vec![0.5; numeric], vec![1.0; categorical]);
+            let query = Query { numbers: &numbers, scales: &scales, codes: &codes, mismatches: &mismatches };
             let mut all: Vec<(f32, f32)> = window
                 .places()
                 .map(|place| {
@@ -235,7 +235,7 @@ mod tests {
         let mut window = Window::new(10, 2, 0);
         window.push(&[f32::MAX, 1.0], &[], 0.0, 1.0);
         window.push(&[f32::MAX, 2.0], &[], 1.0, 1.0);
-        let query = Query { numbers: &[f32::MIN, 1.1], scales: &[0.0, 1.0], codes: &[], mismatch: 1.0 };
+        let query = Query { numbers: &[f32::MIN, 1.1], scales: &[0.0, 1.0], codes: &[], mismatches: &[] };
         let nearest = Nearest::of(&window, &query, 2);
         assert_eq!(window.target(nearest.found()[0].1), 0.0);
         assert!(nearest.found().iter().all(|(far, _)| far.is_finite()));

@@ -1,5 +1,5 @@
 use super::boxes::{Around, Boxes};
-use super::scan::{LANES, Query};
+use super::scan::LANES;
 use super::window::{BLOCK, Block};
 
 /// Rows of the boxes, from the outermost in.
@@ -36,12 +36,12 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// `rows`, of which there is one at least; `scales` and `mismatch` say what is near, and change no result.
-    pub fn of(rows: &Flat, first: u64, (scales, mismatch): (&[f32], f32)) -> Self {
+    /// `rows`, of which there is one at least; `scales` and `mismatches` say what is near, and change no result.
+    pub fn of(rows: &Flat, first: u64, (scales, mismatches): (&[f32], &[f32])) -> Self {
         let len = rows.targets.len();
         let (numeric, categorical) = (scales.len(), rows.codes.len() / len);
         let mut order: Vec<u32> = (0..len as u32).collect();
-        sort(rows, &mut order, 0, (scales, mismatch));
+        sort(rows, &mut order, 0, (scales, mismatches));
         let mut blocks = Vec::with_capacity(len.div_ceil(BLOCK));
         for places in order.chunks(BLOCK) {
             let mut block = Block::new(numeric, categorical);
@@ -116,7 +116,7 @@ impl Segment {
 ///
 /// A column of two values (an indicator) is split between the two, wherever that is; others at about their mean, so
 /// that whole boxes lie on either side.
-fn sort(rows: &Flat, order: &mut [u32], start: usize, metric: (&[f32], f32)) {
+fn sort(rows: &Flat, order: &mut [u32], start: usize, metric: (&[f32], &[f32])) {
     let Some(unit) = UNITS.into_iter().find(|unit| order.len() > *unit) else {
         return;
     };
@@ -160,7 +160,7 @@ enum Split {
 }
 
 /// The column in which rows differ most, by some of them.
-fn split(rows: &Flat, order: &[u32], (scales, mismatch): (&[f32], f32)) -> Split {
+fn split(rows: &Flat, order: &[u32], (scales, mismatches): (&[f32], &[f32])) -> Split {
     let (numeric, categorical) = (scales.len(), rows.codes.len() / rows.targets.len());
     let step = order.len().div_ceil(SAMPLE);
     let sample: Vec<usize> = order.iter().step_by(step).map(|place| *place as usize).collect();
@@ -199,7 +199,7 @@ fn split(rows: &Flat, order: &[u32], (scales, mismatch): (&[f32], f32)) -> Split
         }
     }
     let mut codes = Vec::with_capacity(sample.len());
-    for column in 0..categorical {
+    for (column, mismatch) in mismatches.iter().enumerate() {
         codes.clear();
         codes.extend(sample.iter().map(|place| rows.codes[place * categorical + column]));
         codes.sort_unstable();
@@ -217,7 +217,7 @@ fn split(rows: &Flat, order: &[u32], (scales, mismatch): (&[f32], f32)) -> Split
 #[cfg(test)]
 pub(super) fn boxes_hold(
     segment: &Segment,
-    query: &Query<'_>,
+    query: &super::scan::Query<'_>,
     distance: impl Fn(&Block, usize) -> f32,
 ) -> bool {
     let holds = |level: usize, rows: usize| {

@@ -46,8 +46,7 @@ impl TargetMean {
             Objective::Classify { classes } => (Some(classes), classes.min(CLASSES_MAX)),
         };
         let places = vec![OneHot::new(1, categories_max); columns.len()];
-        let sums =
-            vec![Arc::new(vec![0.0; places.first().map_or(0, OneHot::places) * (1 + width)]); columns.len()];
+        let sums = places.iter().map(|places| Arc::new(vec![0.0; places.places() * (1 + width)])).collect();
         Self {
             columns,
             smoothing,

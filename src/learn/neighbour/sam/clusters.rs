@@ -8,8 +8,8 @@ use crate::learn::counter::Counter;
 pub(super) struct Metric<'a> {
     /// One over the deviation of each numeric column.
     pub scales: &'a [f32],
-    /// Squared distance of two categories.
-    pub mismatch: f32,
+    /// Squared distance of two categories of each column.
+    pub mismatches: &'a [f32],
     /// One over the deviation of the targets.
     pub target_scale: f32,
 }
@@ -39,7 +39,7 @@ pub(super) fn halved(window: &Window, objective: Objective, metric: Metric<'_>, 
             }
             points.push(&numbers, &codes, window.target(*place), window.weight(*place));
         }
-        let metric = (&scales[..], metric.mismatch);
+        let metric = (&scales[..], metric.mismatches);
         let (owners, count) = seeded(&points, (group.len() / 2).max(1), metric, random, &mut draws);
         let centres = centres(&points, &owners, count);
         let owners = owned(&points, &centres, metric);
@@ -57,7 +57,7 @@ pub(super) fn halved(window: &Window, objective: Objective, metric: Metric<'_>, 
 fn seeded(
     points: &Window,
     count: usize,
-    (scales, mismatch): (&[f32], f32),
+    (scales, mismatches): (&[f32], &[f32]),
     random: Counter,
     draws: &mut u64,
 ) -> (Vec<usize>, usize) {
@@ -68,7 +68,11 @@ fn seeded(
     *draws += 1;
     for centre in 0..count {
         points.block(places[drawn]).row_into(places[drawn].row as usize, &mut numbers, &mut codes);
-        all_distances(points, &Query { numbers: &numbers, scales, codes: &codes, mismatch }, &mut distances);
+        all_distances(
+            points,
+            &Query { numbers: &numbers, scales, codes: &codes, mismatches },
+            &mut distances,
+        );
         let mut total = 0.0;
         for ((least, owner), distance) in least.iter_mut().zip(&mut owners).zip(&distances) {
             if distance < least {
@@ -94,14 +98,14 @@ fn seeded(
 }
 
 /// The nearest centre of each point.
-fn owned(points: &Window, centres: &Window, (scales, mismatch): (&[f32], f32)) -> Vec<usize> {
+fn owned(points: &Window, centres: &Window, (scales, mismatches): (&[f32], &[f32])) -> Vec<usize> {
     let (mut numbers, mut codes) = (Vec::new(), Vec::new());
     let indices: Vec<Place> = centres.places().collect();
     points
         .places()
         .map(|place| {
             points.block(place).row_into(place.row as usize, &mut numbers, &mut codes);
-            let query = Query { numbers: &numbers, scales, codes: &codes, mismatch };
+            let query = Query { numbers: &numbers, scales, codes: &codes, mismatches };
             let nearest = Nearest::of(centres, &query, 1);
             nearest.found().first().map_or(0, |(_, place)| indices.partition_point(|other| other < place))
         })
@@ -144,7 +148,7 @@ mod tests {
     use crate::learn::testing::{BINARY, SplitMix};
 
     fn metric<'a>(scales: &'a [f32]) -> Metric<'a> {
-        Metric { scales, mismatch: 1.0, target_scale: 1.0 }
+        Metric { scales, mismatches: &[1.0], target_scale: 1.0 }
     }
 
     #[test]

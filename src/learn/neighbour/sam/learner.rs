@@ -43,6 +43,8 @@ pub struct SamKnnLearner {
     losses: [Losses; 3],
     /// Times that the long-term memory was halved.
     halvings: u64,
+    /// `[categorical]`.
+    mismatches: Vec<f32>,
     work: Work,
 }
 
@@ -76,6 +78,7 @@ impl SamKnnLearner {
             long: empty,
             losses: [const { Losses::new() }; 3],
             halvings: 0,
+            mismatches: vec![config.mismatch; shape.categorical],
             work: Work {
                 numbers: vec![0.0; shape.numeric],
                 codes: vec![0; shape.categorical],
@@ -101,11 +104,13 @@ impl SamKnnLearner {
 
     /// Predicts a row, and learns it if it has an importance.
     fn step(&mut self, work: &mut Work, target: f32, importance: Option<f32>, out: &mut [f32]) {
-        let SamKnnConfig { k, mismatch, vote: by, .. } = self.config;
+        let SamKnnConfig { k, vote: by, .. } = self.config;
+        let mismatches = &self.mismatches[..];
         let objective = self.shape.objective;
         let scale = self.targets.scaling().scales()[0];
         let scaling = self.standardiser.scaling();
-        let query = Query { numbers: &work.numbers, scales: scaling.scales(), codes: &work.codes, mismatch };
+        let query =
+            Query { numbers: &work.numbers, scales: scaling.scales(), codes: &work.codes, mismatches };
         self.short.counts(&mut work.counts);
         work.losses.clear();
         let lose = |answer| loss(objective, scale, answer, target);
@@ -136,7 +141,8 @@ impl SamKnnLearner {
 
     /// A row becomes part of the memories; `found` is what they knew about it.
     fn take_in(&mut self, work: &Work, found: &Found, target: f32, importance: f32) {
-        let SamKnnConfig { k, mismatch, vote: by, .. } = self.config;
+        let SamKnnConfig { k, vote: by, .. } = self.config;
+        let mismatches = &self.mismatches[..];
         let objective = self.shape.objective;
         let scale = self.targets.scaling().scales()[0];
         let scales = self.standardiser.scaling().scales();
@@ -147,7 +153,7 @@ impl SamKnnLearner {
             let places = rows.places().skip(rows.len() - size);
             let run = places.map(|place| {
                 rows.block(place).row_into(place.row as usize, &mut numbers, &mut codes);
-                let query = Query { numbers: &numbers, scales, codes: &codes, mismatch };
+                let query = Query { numbers: &numbers, scales, codes: &codes, mismatches };
                 let nearest = Nearest::of(&seen, &query, k);
                 let answer = answer(neighbours(&seen, &nearest), by, objective);
                 seen.push_from(rows, place);
@@ -159,7 +165,7 @@ impl SamKnnLearner {
         let (rows, best) = (self.short.rows.len(), self.short.best());
         if best < rows {
             let mut gone = self.short.shorten(rows - best);
-            clean_all(&mut gone, &self.short.rows, (scales, mismatch), k, objective);
+            clean_all(&mut gone, &self.short.rows, (scales, mismatches), k, objective);
             gone.places().for_each(|place| self.long.push_from(&gone, place));
         }
         self.make_room();
@@ -178,7 +184,7 @@ impl SamKnnLearner {
         while self.long.len() > long_rows && rows(self) > self.config.rows_max {
             let metric = Metric {
                 scales: self.standardiser.scaling().scales(),
-                mismatch: self.config.mismatch,
+                mismatches: &self.mismatches,
                 target_scale: self.targets.scaling().scales()[0],
             };
             let random = Counter::new(self.seed, self.halvings);

@@ -36,11 +36,11 @@ pub(super) fn clean(
     wrong.into_iter().for_each(|place| memory.remove(place));
 }
 
-/// Takes out of `gone` what any row of the short-term memory contradicts. `scales` and `mismatch` are the query's.
+/// Takes out of `gone` what any row of the short-term memory contradicts. `scales` and `mismatches` are the query's.
 pub(super) fn clean_all(
     gone: &mut Window,
     short: &Window,
-    (scales, mismatch): (&[f32], f32),
+    (scales, mismatches): (&[f32], &[f32]),
     k: usize,
     objective: Objective,
 ) {
@@ -50,7 +50,7 @@ pub(super) fn clean_all(
             return;
         }
         short.block(place).row_into(place.row as usize, &mut numbers, &mut codes);
-        let query = Query { numbers: &numbers, scales, codes: &codes, mismatch };
+        let query = Query { numbers: &numbers, scales, codes: &codes, mismatches };
         let mut near = Nearest::of(short, &query, k + 1);
         near.leave_out(place, k);
         let nearest = Nearest::of(gone, &query, k);

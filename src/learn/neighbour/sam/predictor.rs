@@ -91,11 +91,12 @@ pub(super) fn predict(
     let (mut numbers, mut codes) = ([0.0; STACK], [0; STACK]);
     let (mut more_numbers, mut more_codes) = (Vec::new(), Vec::new());
     let numbers = room(&mut numbers, &mut more_numbers, rows.numeric_width());
+    let mismatches = vec![config.mismatch; rows.categorical_width()];
     let codes = room(&mut codes, &mut more_codes, rows.categorical_width());
     for row in 0..rows.len() {
         fill(scaling, rows.numeric_row(row), numbers);
         encode(rows.categorical_row(row), codes);
-        let query = Query { numbers, scales: scaling.scales(), codes, mismatch: config.mismatch };
+        let query = Query { numbers, scales: scaling.scales(), codes, mismatches: &mismatches };
         let near = |window: &Window| Nearest::of(window, &query, config.k);
         let out = out.row_mut(row);
         match memory {

@@ -37,7 +37,7 @@ fn changing(rows: usize, every: usize, noise: u64) -> Data {
     let mut data = Data::new(2, 0);
     for row in 0..rows {
         let (x, y) = (random.unit_f32(), random.unit_f32());
-        let first = (row / every) % 2 == 0;
+        let first = (row / every).is_multiple_of(2);
         let class = if first { x > 0.5 } else { (x + y) % 1.0 > 0.5 };
         let noisy = random.below(100) < noise;
         data.push(&[x, y * 1e3], &[], f32::from(class != noisy), 1.0);
