@@ -1,8 +1,8 @@
 //! Encoders before a learner; each encoder has its own tests beside it.
 
 use crate::config::{EncoderConfig, EncoderKind, LearnerKind, ModelConfig, TreeConfig};
+use crate::learn::Objective;
 use crate::learn::testing::{BINARY, Data, SplitMix, contract};
-use crate::learn::{Learner, Objective};
 
 fn encoder(kind: EncoderKind) -> EncoderConfig {
     EncoderConfig { categories_max: 3, buckets: 5, window: 9, ..EncoderConfig::of(kind) }

@@ -79,7 +79,9 @@ mod tests {
     fn the_first_categories_have_a_place_each_and_the_others_share_one() {
         let mut indicators = Indicators::new(vec![1], 2);
         let row = |category| Row { numeric: vec![5.0], categorical: vec![77, category] };
-        [30, 40, 50, 30].map(|c| indicators.observe(&row(c), Truth { target: 0.0, weight: 1.0 }));
+        [30, 40, 50, 30]
+            .into_iter()
+            .for_each(|c| indicators.observe(&row(c), Truth { target: 0.0, weight: 1.0 }));
         let mut to = Row::default();
         for (category, place) in [(50, 0), (0, 1), (30, 2), (40, 3)] {
             indicators.encode(&row(category), &[], &mut to);

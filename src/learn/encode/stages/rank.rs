@@ -63,7 +63,9 @@ mod tests {
         for unit in [1e-30, 1.0, 1e30_f32] {
             let mut rank = Rank::new(vec![0], 100);
             let row = |value: f32| Row { numeric: vec![value * unit], categorical: vec![] };
-            [1.0, 2.0, 3.0, 4.0].map(|v| rank.observe(&row(v), Truth { target: 0.0, weight: 1.0 }));
+            [1.0, 2.0, 3.0, 4.0]
+                .into_iter()
+                .for_each(|v| rank.observe(&row(v), Truth { target: 0.0, weight: 1.0 }));
             let mut to = Row::default();
             let mut of = |value| {
                 rank.encode(&row(value), &[], &mut to);

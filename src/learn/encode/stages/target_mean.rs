@@ -208,7 +208,9 @@ mod tests {
         means.observe(&row(5), Truth { target: 20.0, weight: 3.0 });
         assert_eq!(pinned(&means, 5), [17.5]);
         let mut means = TargetMean::new(vec![0], Objective::Classify { classes: 3 }, 0.0, (10, 0));
-        [2.0, 2.0, 0.0, 2.0].map(|target| means.observe(&row(5), Truth { target, weight: 1.0 }));
+        [2.0, 2.0, 0.0, 2.0]
+            .into_iter()
+            .for_each(|target| means.observe(&row(5), Truth { target, weight: 1.0 }));
         assert_eq!(pinned(&means, 5), [0.25, 0.0, 0.75]);
     }
 
