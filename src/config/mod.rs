@@ -6,6 +6,7 @@
 mod check;
 mod data;
 mod effective;
+mod encode;
 mod env;
 mod http;
 mod json_schema;
@@ -25,14 +26,15 @@ pub(crate) use check::nearest_word;
 pub use check::{Fault, Origin};
 pub use data::DataConfig;
 pub use effective::{change_class, made_for};
+pub use encode::{EncoderConfig, EncoderKind};
 pub use http::HttpConfig;
 pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
     BaggingConfig, BoostingConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig,
-    MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep,
-    StepSize, TreeConfig, Vote,
+    MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SamKnnConfig,
+    SparseScaling, SparseStep, StepSize, TreeConfig, Vote, Weighting,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use overlay::Overlay;

@@ -1,6 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::EncoderConfig;
+
 /// `[pipeline.NAME.model]`: which learner, and how it steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -13,9 +15,13 @@ pub struct ModelConfig {
     /// Bound on one-hot categories a categorical column may claim; further ones share "other".
     #[schemars(range(min = 1, max = 65_536))]
     pub categories_max: usize,
+    /// What is done to the rows before the learner gets them, one after the other.
+    #[schemars(length(max = 100))]
+    pub encode: Vec<EncoderConfig>,
     pub linear: LinearConfig,
     pub ftrl: FtrlConfig,
     pub knn: KnnConfig,
+    pub sam_knn: SamKnnConfig,
     pub naive_bayes: NaiveBayesConfig,
     pub mlp: MlpConfig,
     pub tree: TreeConfig,
@@ -30,9 +36,11 @@ impl Default for ModelConfig {
             learner: LearnerKind::Linear,
             seed: 1,
             categories_max: 64,
+            encode: Vec::new(),
             linear: LinearConfig::default(),
             ftrl: FtrlConfig::default(),
             knn: KnnConfig::default(),
+            sam_knn: SamKnnConfig::default(),
             naive_bayes: NaiveBayesConfig::default(),
             mlp: MlpConfig::default(),
             tree: TreeConfig::default(),
@@ -52,6 +60,8 @@ pub enum LearnerKind {
     Ftrl,
     /// The nearest of the rows learned last.
     Knn,
+    /// Nearest neighbours with self-adjusting memory.
+    SamKnn,
     /// Naive Bayes: normal numbers, counted categories; a classification.
     NaiveBayes,
     /// The shares of the classes so far; a classification.
@@ -79,10 +89,11 @@ pub enum LearnerKind {
 }
 
 impl LearnerKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Linear,
         Self::Ftrl,
         Self::Knn,
+        Self::SamKnn,
         Self::NaiveBayes,
         Self::Majority,
         Self::NoChange,
@@ -108,6 +119,7 @@ impl LearnerKind {
             Self::Linear => "linear",
             Self::Ftrl => "ftrl",
             Self::Knn => "knn",
+            Self::SamKnn => "sam_knn",
             Self::NaiveBayes => "naive_bayes",
             Self::Majority => "majority",
             Self::NoChange => "no_change",
@@ -252,6 +264,17 @@ pub struct KnnConfig {
     #[serde(serialize_with = "shortest")]
     #[schemars(range(min = 0, max = 1_000))]
     pub mismatch: f32,
+    /// How columns count beside each other.
+    pub weighting: Weighting,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// All alike, as the distance has them.
+    None,
+    /// By what they say about the target, estimated along the stream (ReliefF: Kononenko, 1994).
+    Relevance,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -265,7 +288,44 @@ pub enum Vote {
 
 impl Default for KnnConfig {
     fn default() -> Self {
-        Self { window: 1_000, k: 5, vote: Vote::Distance, mismatch: 2.0 }
+        Self { window: 1_000, k: 5, vote: Vote::Distance, mismatch: 2.0, weighting: Weighting::Relevance }
+    }
+}
+
+/// `[pipeline.NAME.model.sam_knn]`: nearest neighbours with self-adjusting memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamKnnConfig {
+    /// Rows that the short-term and the long-term memory have together.
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub rows_max: usize,
+    /// Least rows of the short-term memory that its size is tried with.
+    #[schemars(range(min = 2, max = 1_000))]
+    pub short_rows_min: usize,
+    /// Share of the rows from which on the long-term memory is compressed when there is no room.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 0.9))]
+    pub long_share: f64,
+    /// Neighbours that vote.
+    #[schemars(range(min = 1, max = 256))]
+    pub k: usize,
+    /// How much a vote weighs.
+    pub vote: Vote,
+    /// Squared distance of two categories; numeric columns are counted in deviations.
+    #[serde(serialize_with = "shortest")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub mismatch: f32,
+}
+
+impl Default for SamKnnConfig {
+    fn default() -> Self {
+        Self {
+            rows_max: 5_000,
+            short_rows_min: 50,
+            long_share: 0.4,
+            k: 5,
+            vote: Vote::Distance,
+            mismatch: 2.0,
+        }
     }
 }
 

@@ -187,14 +187,24 @@ pub trait Predictor: Send + Sync {
     fn save(&self) -> TensorMap;
 }
 
-/// An untrained learner of the configured family. `columns` has the names of the shape's columns.
+/// An untrained learner of the configured family, behind the configured encoders. `columns` has the names of the shape's
+/// columns.
 pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
+    if config.encode.is_empty() {
+        return build_bare(config, shape, columns);
+    }
+    Box::new(encode::Encoded::new(config, shape, columns))
+}
+
+/// As [`build`], without encoders.
+fn build_bare(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
     match config.learner {
         LearnerKind::Linear => {
             Box::new(linear::LinearLearner::new(&config.linear, config.categories_max, shape))
         }
         LearnerKind::Ftrl => Box::new(ftrl::FtrlLearner::new(&config.ftrl, shape, columns)),
         LearnerKind::Knn => Box::new(neighbour::KnnLearner::new(&config.knn, shape)),
+        LearnerKind::SamKnn => Box::new(neighbour::SamKnnLearner::new(&config.sam_knn, config.seed, shape)),
         LearnerKind::NaiveBayes => {
             Box::new(bayes::NaiveBayesLearner::new(&config.naive_bayes, config.categories_max, shape))
         }
@@ -224,10 +234,24 @@ pub fn load_predictor(
     columns: &Columns,
     state: &TensorMap,
 ) -> Result<Arc<dyn Predictor>, StateError> {
+    if config.encode.is_empty() {
+        return load_bare(config, shape, columns, state);
+    }
+    Ok(Arc::new(encode::EncodedPredictor::load(config, shape, columns, state)?))
+}
+
+/// As [`load_predictor`], of a model without encoders.
+fn load_bare(
+    config: &ModelConfig,
+    shape: &Shape,
+    columns: &Columns,
+    state: &TensorMap,
+) -> Result<Arc<dyn Predictor>, StateError> {
     Ok(match config.learner {
         LearnerKind::Linear => Arc::new(linear::LinearPredictor::load(shape, state)?),
         LearnerKind::Ftrl => Arc::new(ftrl::FtrlPredictor::load(&config.ftrl, shape, columns, state)?),
         LearnerKind::Knn => Arc::new(neighbour::KnnPredictor::load(&config.knn, shape, state)?),
+        LearnerKind::SamKnn => Arc::new(neighbour::SamKnnPredictor::load(&config.sam_knn, shape, state)?),
         LearnerKind::NaiveBayes => {
             Arc::new(bayes::NaiveBayesPredictor::load(config.categories_max, shape, state)?)
         }

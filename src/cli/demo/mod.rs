@@ -26,7 +26,7 @@ const PACED_SECONDS: f64 = 20.0;
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// The learners that can tell classes apart.
-const CLASSIFIERS: [LearnerKind; 10] = [
+const CLASSIFIERS: [LearnerKind; 11] = [
     LearnerKind::Linear,
     LearnerKind::Ftrl,
     LearnerKind::Mlp,
@@ -34,6 +34,7 @@ const CLASSIFIERS: [LearnerKind; 10] = [
     LearnerKind::HoeffdingAdaptiveTree,
     LearnerKind::Arf,
     LearnerKind::Knn,
+    LearnerKind::SamKnn,
     LearnerKind::NaiveBayes,
     LearnerKind::Majority,
     LearnerKind::NoChange,

@@ -1,5 +1,6 @@
 //! All faults of a configuration at once: first what its schema says about each key, then what keys say about each other.
 
+mod encoders;
 mod fault;
 mod places;
 mod rules;

@@ -68,6 +68,7 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         classes(name, pipeline, &mut report);
         join(name, pipeline, &mut report);
         model(name, pipeline, &mut report);
+        super::encoders::check(name, pipeline, &mut report);
         quality(name, pipeline.schema.task, &pipeline.monitor.quality, &mut report);
         if pipeline.checkpoint.every_examples.or(pipeline.checkpoint.every_ms).is_none() {
             let path = ["pipeline", name, "checkpoint", "every_ms"];

@@ -94,9 +94,17 @@ fn a_learner_fits_the_task() {
         assert_eq!(faults(&(fixture() + &learner(name))), []);
     }
     says(one(&(fixture() + &learner("mean"))), &["model.learner", "such as \"majority\""]);
-    for name in
-        ["mean", "no_change", "knn", "ftrl", "hoeffding_tree", "hoeffding_adaptive_tree", "arf", "srp"]
-    {
+    for name in [
+        "mean",
+        "no_change",
+        "knn",
+        "sam_knn",
+        "ftrl",
+        "hoeffding_tree",
+        "hoeffding_adaptive_tree",
+        "arf",
+        "srp",
+    ] {
         assert_eq!(faults(&(regression.clone() + &learner(name))), []);
     }
 }

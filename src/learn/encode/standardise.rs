@@ -28,6 +28,8 @@ const BIAS: [[f32; LANES]; LANES] =
 /// counts once, whatever its importance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standardiser {
+    /// Rows after which it forgets.
+    rows_max: f64,
     moments: Moments,
     scaling: Scaling,
 }
@@ -45,11 +47,16 @@ struct Moments {
 
 impl Standardiser {
     pub fn new(columns: usize) -> Self {
-        let zeros = vec![0.0; columns];
-        Self::of(zeros.clone(), zeros.clone(), zeros)
+        Self::forgetting(columns, 0)
     }
 
-    fn of(count: Vec<f64>, mean: Vec<f64>, variance: Vec<f64>) -> Self {
+    /// One that forgets from `rows_max` rows on; 0: as [`Standardiser::new`], after so many that it can hardly be told.
+    pub fn forgetting(columns: usize, rows_max: u64) -> Self {
+        let zeros = vec![0.0; columns];
+        Self::of(rows_max, zeros.clone(), zeros.clone(), zeros)
+    }
+
+    fn of(rows_max: u64, count: Vec<f64>, mean: Vec<f64>, variance: Vec<f64>) -> Self {
         let columns = count.len();
         let (mut shift, mut scale) = (vec![0.0; columns], vec![0.0; columns]);
         let mut reach = vec![0.0; columns];
@@ -57,6 +64,7 @@ impl Standardiser {
             (shift[i], scale[i], reach[i]) = frozen(mean[i], variance[i]);
         }
         Self {
+            rows_max: if rows_max == 0 { ROWS_MAX } else { rows_max as f64 },
             moments: Moments { count, mean, variance, reach },
             scaling: Scaling::of(columns, shift, scale),
         }
@@ -73,7 +81,13 @@ impl Standardiser {
         let columns = row.len();
         let Scaling { shift, scale, .. } = &mut self.scaling;
         let (shift, scale) = (&mut shift[..columns], &mut scale[..columns]);
-        AutoArch::new().dispatch(Observe { row, moments: &mut self.moments, shift, scale });
+        AutoArch::new().dispatch(Observe {
+            row,
+            rows_max: self.rows_max,
+            moments: &mut self.moments,
+            shift,
+            scale,
+        });
     }
 
     /// `count`, `mean` and `variance`, one number a column.
@@ -87,6 +101,11 @@ impl Standardiser {
 
     /// What [`Standardiser::save`] wrote of `columns` columns.
     pub fn load(columns: usize, state: &TensorMap) -> Result<Self, StateError> {
+        Self::load_forgetting(columns, 0, state)
+    }
+
+    /// As [`Standardiser::load`], of one that forgets from `rows_max` rows on.
+    pub fn load_forgetting(columns: usize, rows_max: u64, state: &TensorMap) -> Result<Self, StateError> {
         let read = |path: &str, lowest: f64| {
             let values = state.f64s(path)?;
             if values.len() != columns {
@@ -101,13 +120,14 @@ impl Standardiser {
                 None => Ok(values),
             }
         };
-        Ok(Self::of(read("count", 0.0)?, read("mean", f64::MIN)?, read("variance", 0.0)?))
+        Ok(Self::of(rows_max, read("count", 0.0)?, read("mean", f64::MIN)?, read("variance", 0.0)?))
     }
 }
 
 /// One row into the statistics of all columns, by the widest vectors that there are: the same bits by any.
 struct Observe<'a> {
     row: &'a [f32],
+    rows_max: f64,
     moments: &'a mut Moments,
     shift: &'a mut [f32],
     scale: &'a mut [f32],
@@ -119,7 +139,7 @@ impl WithSimd for Observe<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
         let Moments { count, mean, variance, reach } = self.moments;
-        observe(self.row, count, mean, variance, reach, self.shift, self.scale);
+        observe((self.row, self.rows_max), count, mean, variance, reach, self.shift, self.scale);
     }
 }
 
@@ -127,7 +147,7 @@ impl WithSimd for Observe<'_> {
 /// several columns at a time.
 #[inline(always)]
 fn observe(
-    row: &[f32],
+    (row, rows_max): (&[f32], f64),
     count: &mut [f64],
     mean: &mut [f64],
     variance: &mut [f64],
@@ -146,7 +166,7 @@ fn observe(
         let delta = if delta > far { far } else { delta };
         let delta = if delta < -far { -far } else { delta };
         let next = n + 1.0;
-        let next = if next > ROWS_MAX { ROWS_MAX } else { next };
+        let next = if next > rows_max { rows_max } else { next };
         let step = 1.0 / next;
         let mean_next = m + delta * step;
         let variance_next = v + (delta * (delta - delta * step) - v) * step;
@@ -214,6 +234,14 @@ impl Scaling {
         standardise(&row[..columns], &self.shift[..columns], &self.scale[..columns], &mut out[..columns]);
     }
 
+    /// The standardised value of one column.
+    #[inline]
+    pub fn apply_one(&self, column: usize, value: f32) -> f32 {
+        let (mut z, at) = ([0.0], column..column + 1);
+        standardise(&[value], &self.shift[at.clone()], &self.scale[at], &mut z);
+        z[0]
+    }
+
     /// As [`Scaling::apply`], in whole blocks: behind the columns come a 1, for a bias, and zeros up to the next
     /// multiple of four, which `out` has room for.
     #[inline]
@@ -239,10 +267,8 @@ impl Scaling {
     /// The value, or where it is beyond [`BOUND`] deviations from the mean, that border; the mean for a constant column.
     #[inline]
     pub fn within(&self, column: usize, value: f32) -> f32 {
-        let mut z = [0.0];
-        let at = column..column + 1;
-        standardise(&[value], &self.shift[at.clone()], &self.scale[at], &mut z);
-        if z[0].abs() < BOUND && self.scale[column] > 0.0 { value } else { self.restore(column, z[0]) }
+        let z = self.apply_one(column, value);
+        if z.abs() < BOUND && self.scale[column] > 0.0 { value } else { self.restore(column, z) }
     }
 
     /// `shift` and `scale`, one number a column.

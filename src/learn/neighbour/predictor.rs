@@ -1,15 +1,16 @@
+use super::memory::{Memory, Search};
+use super::relevance::Weighed;
 use super::saved;
-use super::scan::{Nearest, Query};
+use super::scan::Query;
 use super::vote::vote;
-use super::window::Window;
-use crate::config::KnnConfig;
+use crate::config::{KnnConfig, Weighting};
 use crate::learn::encode::{Scaling, read_under};
 use crate::learn::{Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, at_least, sized};
 
 /// Columns of rows that are worked on on the stack.
-const STACK: usize = 64;
+pub(super) const STACK: usize = 64;
 
 /// What serving needs of a window of rows: the rows.
 #[derive(Debug, Clone)]
@@ -17,24 +18,39 @@ pub struct KnnPredictor {
     pub(super) config: KnnConfig,
     pub(super) objective: Objective,
     pub(super) scaling: Scaling,
-    pub(super) window: Window,
+    /// Of the columns, where they are weighed.
+    pub(super) weights: Option<Vec<f32>>,
+    pub(super) memory: Memory,
 }
 
 impl KnnPredictor {
     /// What [`Predictor::save`] wrote of a model of this configuration and shape.
     pub fn load(config: &KnnConfig, shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
-        Ok(Self {
-            config: config.clone(),
-            objective: shape.objective,
-            scaling: read_under(state, "numeric", |state| Scaling::load(shape.numeric, state))?,
-            window: saved::window(config.window, shape, state)?,
-        })
+        let scaling = read_under(state, "numeric", |state| Scaling::load(shape.numeric, state))?;
+        let columns = shape.numeric + shape.categorical;
+        let weights = match config.weighting {
+            Weighting::None => None,
+            Weighting::Relevance => {
+                Some(at_least(sized(state.f32s("weights")?, columns, "weights")?, 0.0, "weights")?)
+            }
+        };
+        let mut weighed = Weighed::default();
+        weighed.set(scaling.scales(), (config.mismatch, shape.categorical), weights.as_deref());
+        let memory = saved::memory(config.window, shape, weighed.metric(), state)?;
+        Ok(Self { config: config.clone(), objective: shape.objective, scaling, weights, memory })
     }
 }
 
 impl Predictor for KnnPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        predict(&self.config, self.objective, &self.scaling, &self.window, rows, out);
+        predict(
+            &self.config,
+            self.objective,
+            (&self.scaling, self.weights.as_deref()),
+            &self.memory,
+            rows,
+            out,
+        );
     }
 
     fn is_finite(&self) -> bool {
@@ -45,7 +61,10 @@ impl Predictor for KnnPredictor {
     fn save(&self) -> TensorMap {
         let mut map = TensorMap::new();
         map.nest("numeric", self.scaling.save());
-        saved::put_window(&mut map, &self.window);
+        if let Some(weights) = &self.weights {
+            map.put_f32("weights", weights);
+        }
+        saved::put_rows(&mut map, self.memory.rows());
         map
     }
 }
@@ -54,26 +73,29 @@ impl Predictor for KnnPredictor {
 pub(super) fn predict(
     config: &KnnConfig,
     objective: Objective,
-    scaling: &Scaling,
-    window: &Window,
+    (scaling, weights): (&Scaling, Option<&[f32]>),
+    memory: &Memory,
     rows: &Rows,
     out: &mut Predictions,
 ) {
     out.reset(objective.outputs(), rows.len());
     let (mut numbers, mut codes) = ([0.0; STACK], [0; STACK]);
     let (mut more_numbers, mut more_codes) = (Vec::new(), Vec::new());
+    let mut search = Search::default();
+    let mut weighed = Weighed::default();
+    weighed.set(scaling.scales(), (config.mismatch, rows.categorical_width()), weights);
     let numbers = room(&mut numbers, &mut more_numbers, rows.numeric_width());
     let codes = room(&mut codes, &mut more_codes, rows.categorical_width());
     for row in 0..rows.len() {
         fill(scaling, rows.numeric_row(row), numbers);
         encode(rows.categorical_row(row), codes);
-        let query = Query { numbers, scales: scaling.scales(), codes, mismatch: config.mismatch };
-        let nearest = Nearest::of(window, &query, config.k);
-        vote(window, &nearest, config.vote, objective, out.row_mut(row));
+        let query = Query { numbers, scales: &weighed.scales, codes, mismatches: &weighed.mismatches };
+        memory.nearest(&query, config.k, &mut search);
+        vote(search.neighbours(), config.vote, objective, out.row_mut(row));
     }
 }
 
-fn room<'a, T: Copy + Default>(few: &'a mut [T], many: &'a mut Vec<T>, len: usize) -> &'a mut [T] {
+pub(super) fn room<'a, T: Copy + Default>(few: &'a mut [T], many: &'a mut Vec<T>, len: usize) -> &'a mut [T] {
     if len <= few.len() {
         return &mut few[..len];
     }

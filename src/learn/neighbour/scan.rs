@@ -1,13 +1,14 @@
+use super::vote::{Neighbour, neighbours};
 use super::window::{BLOCK, Block, Place, Window};
 
 /// Rows that go through the vector units together.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Columns after which a group of rows is given up if all of it is too far already.
 const LOOK: usize = 8;
 
 /// A difference counts as at most 16 deviations: no value of any size makes a distance infinite.
-const SQUARE_MAX: f32 = 256.0;
+pub(super) const SQUARE_MAX: f32 = 256.0;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +19,8 @@ pub(super) struct Query<'a> {
     pub scales: &'a [f32],
     /// `[categorical]`.
     pub codes: &'a [u32],
-    /// Squared distance of two categories.
-    pub mismatch: f32,
+    /// Squared distance of two categories of each column.
+    pub mismatches: &'a [f32],
 }
 
 /// The nearest rows found so far, nearest first.
@@ -41,12 +42,12 @@ impl Nearest {
 
     /// Where a row has to be nearer than to come in.
     #[inline(always)]
-    fn bound(&self) -> f32 {
+    pub fn bound(&self) -> f32 {
         if self.found.len() < self.k { f32::INFINITY } else { self.found[self.k - 1].0 }
     }
 
     #[inline]
-    fn offer(&mut self, distance: f32, place: Place) {
+    pub fn offer(&mut self, distance: f32, place: Place) {
         if distance >= self.bound() {
             return;
         }
@@ -66,6 +67,62 @@ impl Nearest {
         nearest
     }
 
+    /// As [`Nearest::of`]; on the way `look` sees what the newest rows alone give, for each number of rows in
+    /// `counts`, ascending, of those that there are.
+    pub fn nested(
+        window: &Window,
+        query: &Query<'_>,
+        k: usize,
+        counts: &[usize],
+        mut look: impl FnMut(usize, &Self),
+    ) -> Self {
+        let (mut nearest, mut seen, mut next) = (Self::new(k), 0, 0);
+        let mut pass = |seen: usize, nearest: &Self| {
+            while counts.get(next) == Some(&seen) {
+                look(next, nearest);
+                next += 1;
+            }
+            counts.get(next).copied().unwrap_or(usize::MAX)
+        };
+        let mut border = pass(0, &nearest);
+        for (index, block, first) in window.newest_first() {
+            for group in (first / LANES..block.len.div_ceil(LANES)).rev() {
+                let (start, end) = (first.max(group * LANES), block.len.min(group * LANES + LANES));
+                if seen + (end - start) < border {
+                    nearest.scan(index, block, first, group, query);
+                    seen += end - start;
+                    continue;
+                }
+                let distances = distances(block, group, query, nearest.bound());
+                for row in (start..end).rev() {
+                    if let Some(distances) = &distances {
+                        let place = Place { block: index, row: row as u32 };
+                        nearest.offer(distances[row - group * LANES], place);
+                    }
+                    seen += 1;
+                    border = pass(seen, &nearest);
+                }
+            }
+        }
+        nearest
+    }
+
+    /// The `k` nearest of these, found in `window`, and those found in another; of rows at one distance, these first.
+    pub fn with(&self, window: &Window, other: &Self, others: &Window, k: usize) -> Vec<Neighbour> {
+        let mut found: Vec<Neighbour> = neighbours(window, self).chain(neighbours(others, other)).collect();
+        // Stable.
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found.truncate(k);
+        found
+    }
+
+    /// Leaves a row out, and then all but `k`.
+    pub fn leave_out(&mut self, place: Place, k: usize) {
+        self.found.retain(|(_, other)| *other != place);
+        self.found.truncate(k);
+        self.k = k;
+    }
+
     /// Offers the rows of a group, newest first.
     #[inline]
     fn scan(&mut self, index: u32, block: &Block, first: usize, group: usize, query: &Query<'_>) {
@@ -80,9 +137,19 @@ impl Nearest {
     }
 }
 
+/// Squared distances of all rows of a window out of which none has left, oldest first, in place of what the vector holds.
+pub(super) fn all_distances(window: &Window, query: &Query<'_>, out: &mut Vec<f32>) {
+    out.clear();
+    for place in window.places().filter(|place| (place.row as usize).is_multiple_of(LANES)) {
+        let (block, group) = (window.block(place), place.row as usize / LANES);
+        let distances = distances(block, group, query, f32::INFINITY).unwrap_or([f32::INFINITY; LANES]);
+        out.extend(&distances[..LANES.min(block.len - group * LANES)]);
+    }
+}
+
 /// Squared distances of the rows of a group; none where all are `bound` or farther. Of rows that are not there, anything.
 #[inline]
-fn distances(block: &Block, group: usize, query: &Query<'_>, bound: f32) -> Option<[f32; LANES]> {
+pub(super) fn distances(block: &Block, group: usize, query: &Query<'_>, bound: f32) -> Option<[f32; LANES]> {
     let mut sums = [0.0; LANES];
     let columns = block.numbers.iter().zip(query.numbers.iter().zip(query.scales));
     for (index, (column, (value, scale))) in columns.enumerate() {
@@ -97,10 +164,10 @@ fn distances(block: &Block, group: usize, query: &Query<'_>, bound: f32) -> Opti
             return None;
         }
     }
-    for (column, code) in block.codes.iter().zip(query.codes) {
+    for ((column, code), mismatch) in block.codes.iter().zip(query.codes).zip(query.mismatches) {
         let column = lanes(column, group);
         for lane in 0..LANES {
-            sums[lane] += if column[lane] == *code { 0.0 } else { query.mismatch };
+            sums[lane] += if column[lane] == *code { 0.0 } else { *mismatch };
         }
     }
     if all_beyond(&sums, bound) { None } else { Some(sums) }
@@ -141,8 +208,8 @@ mod tests {
             }
             let numbers: Vec<f32> = (0..numeric).map(|_| random.below(4) as f32).collect();
             let codes: Vec<u32> = (0..categorical).map(|_| random.below(3) as u32).collect();
-            let scales = vec![0.5; numeric];
-            let query = Query { numbers: &numbers, scales: &scales, codes: &codes, mismatch: 1.0 };
+            let (scales, mismatches) = (vec![0.5; numeric], vec![1.0; categorical]);
+            let query = Query { numbers: &numbers, scales: &scales, codes: &codes, mismatches: &mismatches };
             let mut all: Vec<(f32, f32)> = window
                 .places()
                 .map(|place| {
@@ -168,7 +235,7 @@ mod tests {
         let mut window = Window::new(10, 2, 0);
         window.push(&[f32::MAX, 1.0], &[], 0.0, 1.0);
         window.push(&[f32::MAX, 2.0], &[], 1.0, 1.0);
-        let query = Query { numbers: &[f32::MIN, 1.1], scales: &[0.0, 1.0], codes: &[], mismatch: 1.0 };
+        let query = Query { numbers: &[f32::MIN, 1.1], scales: &[0.0, 1.0], codes: &[], mismatches: &[] };
         let nearest = Nearest::of(&window, &query, 2);
         assert_eq!(window.target(nearest.found()[0].1), 0.0);
         assert!(nearest.found().iter().all(|(far, _)| far.is_finite()));

@@ -1,6 +1,6 @@
 //! Tests of the whole learner; each part has its own beside it.
 
-use crate::config::{KnnConfig, LearnerKind, ModelConfig, Vote};
+use crate::config::{KnnConfig, LearnerKind, ModelConfig, Vote, Weighting};
 use crate::learn::Objective;
 use crate::learn::testing::{BINARY, Data, SplitMix, contract, mixed};
 
@@ -12,11 +12,13 @@ fn model(knn: KnnConfig) -> ModelConfig {
 fn it_does_what_every_learner_owes() {
     let mut configs = Vec::new();
     for vote in [Vote::Uniform, Vote::Distance] {
-        for (window, k) in [(1, 1), (10, 3), (70, 5), (1_000, 100)] {
-            configs.push(model(KnnConfig { window, k, vote, mismatch: 1.0 }));
+        for (window, k) in [(1, 1), (10, 3), (70, 5), (1_000, 100), (5_000, 5)] {
+            for weighting in [Weighting::None, Weighting::Relevance] {
+                configs.push(model(KnnConfig { window, k, vote, mismatch: 1.0, weighting }));
+            }
         }
     }
-    contract(&configs, &[BINARY, Objective::Classify { classes: 3 }, Objective::Regress], 300);
+    contract(&configs, &[BINARY, Objective::Classify { classes: 3 }, Objective::Regress], 200);
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    fn new(numeric: usize, categorical: usize) -> Self {
+    pub fn new(numeric: usize, categorical: usize) -> Self {
         Self {
             len: 0,
             numbers: vec![[0.0; BLOCK]; numeric],
@@ -29,8 +29,12 @@ impl Block {
         }
     }
 
-    fn push(&mut self, numbers: &[f32], codes: &[u32], target: f32, weight: f32) {
-        let row = self.len;
+    pub fn push(&mut self, numbers: &[f32], codes: &[u32], target: f32, weight: f32) {
+        self.set(self.len, numbers, codes, target, weight);
+        self.len += 1;
+    }
+
+    fn set(&mut self, row: usize, numbers: &[f32], codes: &[u32], target: f32, weight: f32) {
         for (column, number) in self.numbers.iter_mut().zip(numbers) {
             column[row] = *number;
         }
@@ -39,7 +43,14 @@ impl Block {
         }
         self.targets[row] = target;
         self.weights[row] = weight;
-        self.len += 1;
+    }
+
+    /// The values of a row, in place of what the vectors hold.
+    pub fn row_into(&self, row: usize, numbers: &mut Vec<f32>, codes: &mut Vec<u32>) {
+        numbers.clear();
+        numbers.extend(self.numbers.iter().map(|column| column[row]));
+        codes.clear();
+        codes.extend(self.codes.iter().map(|column| column[row]));
     }
 }
 
@@ -54,8 +65,8 @@ pub(super) struct Window {
     left: usize,
 }
 
-/// A row of a window: its block, and its place there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A row of a window: its block, and its place there; in the order of age, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub block: u32,
     pub row: u32,
@@ -82,8 +93,70 @@ impl Window {
         }
     }
 
+    /// A window that forgets only what it is told to.
+    pub fn endless(numeric: usize, categorical: usize) -> Self {
+        Self::new(usize::MAX, numeric, categorical)
+    }
+
+    /// Numeric columns.
+    pub fn numeric(&self) -> usize {
+        self.numeric
+    }
+
+    /// Categorical columns.
+    pub fn categorical(&self) -> usize {
+        self.categorical
+    }
+
+    /// An endless window of the same columns, without rows.
+    pub fn empty(&self) -> Self {
+        Self::endless(self.numeric, self.categorical)
+    }
+
+    /// Takes in a row of another window of the same columns.
+    pub fn push_from(&mut self, other: &Self, place: Place) {
+        let block = other.block(place);
+        let (mut numbers, mut codes) = (Vec::new(), Vec::new());
+        block.row_into(place.row as usize, &mut numbers, &mut codes);
+        self.push(&numbers, &codes, other.target(place), other.weight(place));
+    }
+
+    /// Forgets the `rows` oldest, of which there are as many.
+    pub fn drop_oldest(&mut self, rows: usize) {
+        debug_assert!(rows <= self.len());
+        self.left += rows;
+        while self.left >= BLOCK {
+            self.blocks.pop_front();
+            self.left -= BLOCK;
+        }
+        if self.len() == 0 {
+            (self.blocks, self.left) = (VecDeque::new(), 0);
+        }
+    }
+
+    /// Forgets a row; the newest takes its place.
+    pub fn remove(&mut self, place: Place) {
+        let last = self.blocks.len() - 1;
+        let newest = Place { block: last as u32, row: self.blocks[last].len as u32 - 1 };
+        if place != newest {
+            let (mut numbers, mut codes) = (Vec::new(), Vec::new());
+            self.block(newest).row_into(newest.row as usize, &mut numbers, &mut codes);
+            let (target, weight) = (self.target(newest), self.weight(newest));
+            let block = Arc::make_mut(&mut self.blocks[place.block as usize]);
+            block.set(place.row as usize, &numbers, &codes, target, weight);
+        }
+        let block = Arc::make_mut(&mut self.blocks[last]);
+        block.len -= 1;
+        if block.len == 0 {
+            self.blocks.pop_back();
+        }
+        if self.len() == 0 {
+            (self.blocks, self.left) = (VecDeque::new(), 0);
+        }
+    }
+
     /// Rows that are there.
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         // All blocks but the last are full.
         let last = self.blocks.back().map_or(0, |block| block.len);
         self.blocks.len().saturating_sub(1) * BLOCK + last - self.left
@@ -149,6 +222,28 @@ mod tests {
                 assert_eq!(found, expected, "{rows} into {rows_max}");
                 assert_eq!(window.len(), expected.len());
                 assert!(window.blocks() <= rows_max.div_ceil(BLOCK) + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn forgetting_rows_leaves_the_others() {
+        for (rows, dropped) in [(200, 0), (200, 64), (200, 130), (200, 200), (64, 64), (65, 64)] {
+            let mut window = Window::endless(1, 1);
+            (0..rows).for_each(|row| window.push(&[row as f32], &[row as u32], row as f32, 1.0));
+            window.drop_oldest(dropped);
+            window.push(&[7.0], &[7], 7.0, 1.0);
+            let mut expected: Vec<f32> = (dropped..rows).map(|row| row as f32).chain([7.0]).collect();
+            let targets =
+                |window: &Window| -> Vec<f32> { window.places().map(|place| window.target(place)).collect() };
+            assert_eq!(targets(&window), expected);
+            while !expected.is_empty() {
+                let at = expected.len() / 3;
+                let place = window.places().nth(at).unwrap();
+                window.remove(place);
+                expected.swap_remove(at);
+                assert_eq!(targets(&window), expected);
+                assert_eq!(window.len(), expected.len());
             }
         }
     }
