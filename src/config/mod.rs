@@ -28,7 +28,7 @@ pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
-    ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, ModelConfig,
+    AutoConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, ModelConfig,
     NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep, StepSize, TreeConfig, Vote,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};

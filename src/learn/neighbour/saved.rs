@@ -8,7 +8,7 @@ use crate::state::{StateError, TensorMap, at_least, finite, mismatch, sized};
 const WEIGHT_MIN: f64 = f32::from_bits(1) as f64;
 
 /// Puts `row_numbers`, `[rows, numeric]`, `row_codes`, `[rows, categorical]`, `row_targets` and `row_weights`.
-pub(super) fn put_window(map: &mut TensorMap, window: &Window) {
+pub(in crate::learn) fn put_window(map: &mut TensorMap, window: &Window) {
     let (mut numbers, mut codes, mut targets, mut weights) = (vec![], vec![], vec![], vec![]);
     for place in window.places() {
         let (block, row) = (window.block(place), place.row as usize);
@@ -24,7 +24,7 @@ pub(super) fn put_window(map: &mut TensorMap, window: &Window) {
 }
 
 /// What [`put_window`] put of a window of at most `rows_max` rows.
-pub(super) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Result<Window, StateError> {
+pub(in crate::learn) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Result<Window, StateError> {
     let targets = state.f32s("row_targets")?;
     if targets.len() > rows_max {
         let found = format_args!("{} rows", targets.len());

@@ -93,6 +93,69 @@ impl AdaptiveRandomForest {
     }
 }
 
+/// Room to ask a forest about a row.
+#[derive(Debug, Clone)]
+pub(in crate::learn) struct Asked {
+    row: Row,
+    scratch: Scratch,
+    vote: Vec<f32>,
+}
+
+impl Asked {
+    pub fn new(shape: &Shape) -> Self {
+        Self {
+            row: Row::new(shape.numeric, shape.categorical),
+            scratch: Scratch::default(),
+            vote: vec![0.0; shape.objective.outputs()],
+        }
+    }
+}
+
+/// For learners that have a forest among others: a row at a time, into room of their own.
+impl AdaptiveRandomForest {
+    /// Predicts a row into `out`, then learns it.
+    pub(in crate::learn) fn learn_row(
+        &mut self,
+        (numeric, categorical): (&[f32], &[u64]),
+        class: usize,
+        weight: f32,
+        out: &mut [f32],
+    ) {
+        self.row.copy(numeric, categorical);
+        self.learn_one(class, weight, out);
+    }
+
+    /// Predicts a row into `out`.
+    pub(in crate::learn) fn predict_row(
+        &self,
+        (numeric, categorical): (&[f32], &[u64]),
+        asked: &mut Asked,
+        out: &mut [f32],
+    ) {
+        let Asked { row, scratch, vote } = asked;
+        row.copy(numeric, categorical);
+        out.fill(0.0);
+        for member in &self.members {
+            member.tree.predict(row, &self.plan.growth, scratch, vote);
+            add(vote, member.voice(), out);
+        }
+        settle(out);
+    }
+
+    /// What serving needs, as [`Learner::publish`] gives it.
+    pub(in crate::learn) fn published(&mut self) -> ForestPredictor {
+        for (member, view) in self.members.iter_mut().zip(&mut self.published) {
+            if std::mem::take(&mut member.replaced) {
+                *view = TreeView::default();
+                member.tree.touch();
+            }
+            view.update(&mut member.tree, self.plan.growth.vote);
+        }
+        let trees = self.members.iter().map(Member::voice).zip(self.published.iter().cloned());
+        ForestPredictor { shape: self.shape.clone(), trees: trees.collect() }
+    }
+}
+
 #[inline]
 fn add(vote: &[f32], voice: f32, out: &mut [f32]) {
     out.iter_mut().zip(vote).for_each(|(out, vote)| *out += voice * vote);
@@ -142,15 +205,7 @@ impl Learner for AdaptiveRandomForest {
     }
 
     fn publish(&mut self) -> Arc<dyn Predictor> {
-        for (member, view) in self.members.iter_mut().zip(&mut self.published) {
-            if std::mem::take(&mut member.replaced) {
-                *view = TreeView::default();
-                member.tree.touch();
-            }
-            view.update(&mut member.tree, self.plan.growth.vote);
-        }
-        let trees = self.members.iter().map(Member::voice).zip(self.published.iter().cloned());
-        Arc::new(ForestPredictor { shape: self.shape.clone(), trees: trees.collect() })
+        Arc::new(self.published())
     }
 
     fn save(&self) -> TensorMap {
@@ -235,6 +290,25 @@ impl ForestPredictor {
             Ok((voice, tree))
         });
         Ok(Self { shape: shape.clone(), trees: trees.collect::<Result<_, StateError>>()? })
+    }
+}
+
+impl ForestPredictor {
+    /// Predicts a row into `out`.
+    pub(in crate::learn) fn predict_row(
+        &self,
+        (numeric, categorical): (&[f32], &[u64]),
+        asked: &mut Asked,
+        out: &mut [f32],
+    ) {
+        let Asked { row, scratch, vote } = asked;
+        row.copy(numeric, categorical);
+        out.fill(0.0);
+        for (voice, tree) in &self.trees {
+            tree.predict(row, scratch, vote);
+            add(vote, *voice, out);
+        }
+        settle(out);
     }
 }
 

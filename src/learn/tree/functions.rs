@@ -7,7 +7,7 @@ use crate::learn::exponential::exp;
 ///
 /// The polynomial of Moshier's Cephes library (`logf`).
 #[inline(always)]
-pub(super) fn ln(x: f32) -> f32 {
+pub(in crate::learn) fn ln(x: f32) -> f32 {
     /// Bits of the square root of one half: mantissas are taken from there up to the square root of two.
     const SQRT_HALF: u32 = 0x3f35_04f3;
     let bits = x.to_bits().wrapping_sub(SQRT_HALF);

@@ -30,5 +30,7 @@ mod vote;
 mod tests;
 
 pub use adaptive::{HoeffdingAdaptivePredictor, HoeffdingAdaptiveTree};
+pub(in crate::learn) use forest::Asked;
 pub use forest::{AdaptiveRandomForest, ForestPredictor};
+pub(in crate::learn) use functions::ln;
 pub use hoeffding::{HoeffdingTree, HoeffdingTreePredictor};
