@@ -7,30 +7,21 @@ use super::inputs::{Inputs, Learned, Products};
 use super::labels::LAGS;
 use super::memory::Memory;
 use super::moment::{Layout, Moment};
+use super::ranges::Ranges;
 use super::newton::{Newton, NewtonTraining};
 use super::scores::{self, bound, floats, opinion};
 use super::stack::{Said, Stack, StackTraining};
-use super::votes::{self, Found, NEAREST, vote};
+use super::votes::{self, Found, NEAREST, Neighbour, vote};
 use crate::config::ModelConfig;
 use crate::learn::encode::{Scaling, Standardiser, read_under};
 use crate::learn::neighbour::{Nearest, Query, Window, encode, fill, load_window, put_window};
 use crate::learn::{Objective, Shape};
 use crate::state::{StateError, TensorMap};
 
-const RAW_RATES: [Rate; 5] = [
-    Rate::Constant(0.004),
-    Rate::Constant(0.02),
-    Rate::Constant(0.1),
-    Rate::AdaGrad(0.05),
-    Rate::AdaGrad(0.4),
-];
-const FULL_RATES: [Rate; 5] = [
-    Rate::Constant(0.002),
-    Rate::Constant(0.015),
-    Rate::Constant(0.08),
-    Rate::Constant(0.3),
-    Rate::AdaGrad(0.05),
-];
+const RAW_RATES: [Rate; 4] =
+    [Rate::Constant(0.004), Rate::Constant(0.02), Rate::Constant(0.1), Rate::AdaGrad(0.4)];
+const FULL_RATES: [Rate; 4] =
+    [Rate::Constant(0.002), Rate::Constant(0.015), Rate::Constant(0.08), Rate::AdaGrad(0.05)];
 
 /// What a second-order model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,18 +31,25 @@ enum Reads {
     Products,
 }
 
-/// The second-order models: what they read, and how much of an example's say is left after the next one.
-const NEWTONS: [(Reads, f64); 6] = [
-    (Reads::Raw, 0.9999),
-    (Reads::Raw, 0.998),
-    (Reads::Full, 0.9999),
+/// The second-order models: what they read, and how much of an example's say is left after the next one. Those that
+/// hardly forget are watched.
+const NEWTONS: [(Reads, f64); 7] = [
+    (Reads::Raw, WATCHED),
+    (Reads::Raw, 0.9993),
+    (Reads::Raw, 0.997),
+    (Reads::Full, WATCHED),
     (Reads::Full, 0.998),
-    (Reads::Products, 0.9999),
+    (Reads::Products, WATCHED),
     (Reads::Products, 0.998),
 ];
+const WATCHED: f64 = 0.9999;
 
-/// Squared distance of two categories, beside columns of deviation 1.
+/// Opinions of the two memories of neighbours.
+const NEAR: usize = votes::AGED_OPINIONS + votes::OPINIONS;
+
+/// Squared distance of two categories, beside columns of deviation 1 and beside columns of range 1.
 const MISMATCH: f32 = 2.0;
+const MISMATCH_OF_RANGE: f32 = 1.0;
 
 /// Classes that a forest tells apart in place of values.
 const BINS: usize = 8;
@@ -102,6 +100,7 @@ pub(super) struct Core {
     window: Window,
     window_rows: usize,
     memory: Memory,
+    ranges: Ranges,
     /// Of the target, for a regression.
     target: Option<Scaling>,
     /// `[BINS]`: the mean standardised value of the examples in each bin of a regression.
@@ -145,6 +144,7 @@ impl Core {
         let made = NEWTONS.iter().filter_map(|(reads, forget)| {
             let width = widths(*reads).filter(|width| *width <= auto.matrix_inputs_max)?;
             let (newton, training) = Newton::new(objective, width, *forget, 1.0);
+            let training = if *forget == WATCHED { training.watched() } else { training };
             Some(((*reads, newton), training))
         });
         let (newtons, newton_training): (Vec<_>, Vec<_>) = made.unzip();
@@ -154,7 +154,7 @@ impl Core {
             + newtons.len()
             + crosses::MODELS
             + chain::OPINIONS
-            + 2 * votes::OPINIONS.len()
+            + NEAR
             + 1;
         let (stack, stack_training) = Stack::new(objective, experts);
         let target = (objective == Objective::Regress).then(|| Standardiser::new(1));
@@ -172,6 +172,7 @@ impl Core {
             window: Window::new(auto.window, shape.numeric, shape.categorical),
             window_rows: auto.window,
             memory: Memory::new(shape, auto.memory_rows_max.min(auto.memory_bytes_max / row_bytes)),
+            ranges: Ranges::new(shape.numeric),
             target: target.as_ref().map(|target| target.scaling().clone()),
             bins: if target.is_some() { vec![0.0; BINS] } else { Vec::new() },
             stack,
@@ -225,7 +226,7 @@ impl Core {
         }
         self.crosses.encode(given.numeric, inputs, given.categorical, codes);
         self.crosses.forward(codes, crossed);
-        opinions.resize((models + chain::OPINIONS + 2 * votes::OPINIONS.len() + 1) * scores, 0.0);
+        opinions.resize((models + chain::OPINIONS + NEAR + 1) * scores, 0.0);
         let (of_models, rest) = opinions.split_at_mut(models * scores);
         for (score, out) in linear.chunks_exact(scores).zip(of_models.chunks_exact_mut(scores)) {
             bound(score, out);
@@ -244,7 +245,7 @@ impl Core {
                 out.clone_from(&z[0]);
             }
         }
-        let (near, of_forest) = rest.split_at_mut(2 * votes::OPINIONS.len() * scores);
+        let (near, of_forest) = rest.split_at_mut(NEAR * scores);
         let Scratch { numbers, categories, found, forest, bucket, .. } = scratch;
         numbers.resize(self.shape.numeric, 0.0);
         categories.resize(self.shape.categorical, 0);
@@ -252,12 +253,18 @@ impl Core {
         fill(scaling, given.numeric, numbers);
         encode(given.categorical, categories);
         let query = Query { numbers, scales: scaling.scales(), codes: categories, mismatch: MISMATCH };
-        let (short, long) = near.split_at_mut(votes::OPINIONS.len() * scores);
-        *bucket = self.memory.search(&query, found);
+        let (short, long) = near.split_at_mut(votes::AGED_OPINIONS * scores);
+        let by_range =
+            Query { scales: &self.ranges.scales, mismatch: MISMATCH_OF_RANGE, ..query };
+        *bucket = self.memory.search(&by_range, found);
         self.vote(found, long);
         let nearest = Nearest::of(&self.window, &query, NEAREST);
         found.clear();
-        found.extend(nearest.found().iter().map(|(far, place)| (*far, self.window.target(*place))));
+        found.extend(nearest.found().iter().map(|(square, place)| Neighbour {
+            square: *square,
+            target: self.window.target(*place),
+            age: self.window.age(*place) as f32,
+        }));
         self.vote(found, short);
         match self.shape.objective {
             Objective::Classify { .. } => opinion(forest, of_forest),
@@ -278,13 +285,13 @@ impl Core {
 
     fn vote(&self, found: &mut Found, out: &mut [f32]) {
         if let Some(scaling) = &self.target {
-            for (_, target) in found.iter_mut() {
+            for one in found.iter_mut() {
                 let mut z = [0.0];
-                scaling.apply(&[*target], &mut z);
-                *target = z[0];
+                scaling.apply(&[one.target], &mut z);
+                one.target = z[0];
             }
         }
-        vote(self.shape.objective, found, out);
+        vote(self.shape.objective, found, self.scores, out);
     }
 
     /// Learns the row that `forward` was asked about last. Returns the forest's class of it, and one over the deviation
@@ -325,9 +332,10 @@ impl Core {
         self.chain.learn(&given.context[self.layout.labels..self.layout.labels + LAGS], target);
         let Scratch { numbers, categories, bucket, .. } = scratch;
         self.window.push(numbers, categories, target, 1.0);
-        let scaling = self.inputs.raw();
-        let query = Query { numbers, scales: scaling.scales(), codes: categories, mismatch: MISMATCH };
+        let scales = &self.ranges.scales;
+        let query = Query { numbers, scales, codes: categories, mismatch: MISMATCH_OF_RANGE };
         self.memory.push(*bucket, &query, target);
+        self.ranges.observe(given.numeric, self.inputs.raw());
         training.learned.observe(given.numeric, given.context, &mut self.inputs);
         (class, scale)
     }
@@ -357,6 +365,7 @@ impl Core {
         put_window(&mut window, &self.window);
         map.nest("window", window);
         map.nest("memory", self.memory.save());
+        map.nest("ranges", self.ranges.save());
         if let Some(target) = &self.target {
             map.nest("target", target.save());
             map.put_f32("bins", &self.bins);
@@ -379,6 +388,7 @@ impl Core {
         self.window =
             read_under(state, "window", |state| load_window(self.window_rows, &self.shape, state))?;
         read_under(state, "memory", |state| self.memory.load(state))?;
+        read_under(state, "ranges", |state| self.ranges.load(state))?;
         if let Some(target) = &mut self.target {
             *target = read_under(state, "target", |state| Scaling::load(1, state))?;
             self.bins = floats(state, "bins", BINS)?;
@@ -418,10 +428,10 @@ impl Training {
     }
 }
 
-#[cfg(debug_auto)]
+#[cfg(feature = "debug")]
 pub static DEBUG: std::sync::Mutex<Vec<[f64; 3]>> = std::sync::Mutex::new(Vec::new());
 
-#[cfg(debug_auto)]
+#[cfg(feature = "debug")]
 impl Core {
     pub fn debug(&self, scratch: &Scratch, target: f32) {
         let mut table = DEBUG.lock().unwrap();
@@ -449,7 +459,7 @@ impl Core {
         names.extend(FULL_RATES.iter().map(|r| format!("full {r:?}")));
         let kinds: Vec<_> = self.newtons.iter().map(|(r, _)| format!("newton {r:?}")).collect();
         names.extend(kinds);
-        names.extend(["singles", "pairs", "shares", "lag", "period", "mem1", "mem5", "mem20", "win1", "win5", "win20", "forest", "x", "y", "z"].map(String::from));
+        names.extend(["singles", "pairs", "shares", "lag", "period", "win1", "win5", "win20", "aged", "mem1", "mem5", "mem20", "forest", "x", "y", "z"].map(String::from));
         let w = self.stack.debug();
         eprintln!("--- {}", table[0][2]);
         for ((row, name), w) in table.iter().zip(names).zip(w) {

@@ -78,7 +78,7 @@ impl AutoLearner {
         core.forward(given, scratch);
         core.answer(scratch, out);
         let Some(importance) = importance else { return };
-        #[cfg(debug_auto)]
+        #[cfg(feature = "debug")]
         core.debug(scratch, target);
         let (class, scale) = core.learn(training, given, scratch, target, importance);
         if core.shape.objective == Objective::Regress {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::scores::floats;
-use super::votes::{Found, NEAREST};
+use super::votes::{Found, NEAREST, Neighbour};
 use crate::learn::Shape;
 use crate::learn::encode::read_under;
 use crate::learn::neighbour::{Nearest, Query, Window, load_window, put_window};
@@ -79,12 +79,13 @@ impl Memory {
         let mut nearest = Nearest::new(NEAREST);
         for (_, bucket) in probes.iter().take_while(|(_, bucket)| *bucket != usize::MAX) {
             let window = &self.buckets[*bucket];
-            let bound = if found.len() < NEAREST { f32::INFINITY } else { found[NEAREST - 1].0 };
+            let bound = if found.len() < NEAREST { f32::INFINITY } else { found[NEAREST - 1].square };
             nearest.begin(bound);
             nearest.search(window, query);
             for (distance, place) in nearest.found() {
-                let at = found.partition_point(|(other, _)| other <= distance);
-                found.insert(at, (*distance, window.target(*place)));
+                let at = found.partition_point(|other| other.square <= *distance);
+                let target = window.target(*place);
+                found.insert(at, Neighbour { square: *distance, target, age: 0.0 });
             }
             found.truncate(NEAREST);
         }
@@ -107,7 +108,7 @@ impl Memory {
         }
     }
 
-    /// Splits a bucket at the mean of the column in which it is widest.
+    /// Splits a bucket at the mean of the column in which it is widest, of those where neither part is nearly empty.
     fn split(&mut self, bucket: usize, scales: &[f32]) {
         let old = self.buckets[bucket].clone();
         let mut widest = (0.0, 0, 0.0);
@@ -115,11 +116,16 @@ impl Memory {
             let values = || old.places().map(|place| old.number(place, column) * scale);
             let mean = values().map(f64::from).sum::<f64>() / ROWS as f64;
             let variance = values().map(|value| (f64::from(value) - mean).powi(2)).sum::<f64>();
-            if variance > widest.0 {
+            let above = values().filter(|value| f64::from(*value) > mean).count();
+            if variance > widest.0 && (ROWS / 8..=ROWS - ROWS / 8).contains(&above) {
                 widest = (variance, column, mean);
             }
         }
-        let (_, column, mean) = widest;
+        let (variance, column, mean) = widest;
+        if variance == 0.0 {
+            // All alike, or nearly: the oldest will go.
+            return;
+        }
         let mut parts = [self.window(), self.window()];
         let (mut numbers, mut codes) = (vec![0.0; self.shape.numeric], vec![0; self.shape.categorical]);
         for place in old.places() {
@@ -128,10 +134,6 @@ impl Memory {
             });
             old.copy(place, &mut numbers, &mut codes);
             parts[usize::from(side)].push(&numbers, &codes, old.target(place), old.weight(place));
-        }
-        if parts.iter().any(|part| part.len() < ROWS / 16) {
-            // All alike, or nearly: the oldest will go.
-            return;
         }
         let [low, high] = parts;
         self.centres.resize(self.centres.len() + self.stride, 0.0);

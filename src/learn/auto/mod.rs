@@ -19,6 +19,7 @@ mod moment;
 mod newton;
 mod paged;
 mod predictor;
+mod ranges;
 mod scores;
 mod stack;
 mod targets;

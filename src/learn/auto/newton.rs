@@ -5,7 +5,9 @@
 //! Where inputs go together, as a value and its averages do, or the best weights move, no rate of plain steps comes near.
 
 use super::scores::{self, doubles, floats, pull};
+use crate::detect::{Adwin, AdwinConfig};
 use crate::learn::Objective;
+use crate::learn::encode::read_under;
 use crate::learn::linear::forward::dot;
 use crate::state::{StateError, TensorMap};
 
@@ -36,6 +38,8 @@ pub(super) struct NewtonTraining {
     growth: Vec<f64>,
     residuals: Vec<f32>,
     room: Vec<f32>,
+    /// Of the model's errors, where a change opens its weights to new examples.
+    watch: Option<Adwin>,
 }
 
 impl Newton {
@@ -61,6 +65,21 @@ impl Newton {
         importance: f32,
     ) {
         let curvature = pull(self.objective, said, target, &mut training.room, &mut training.residuals);
+        if let Some(watch) = &mut training.watch {
+            let (residuals, class) = (&training.residuals, target as usize);
+            let error = match self.objective {
+                Objective::Regress => f64::from((residuals[0].abs() * 0.25).min(1.0)),
+                Objective::Classify { .. } if residuals.len() == 1 => {
+                    f64::from(u8::from(residuals[0].abs() > 0.5))
+                }
+                Objective::Classify { .. } => {
+                    f64::from(u8::from(said.iter().any(|score| *score > said[class])))
+                }
+            };
+            if watch.update(error).is_some_and(|change| change.is_rise()) {
+                training.restart();
+            }
+        }
         let gain_per_residual = training.gain(inputs, curvature.max(CURVATURE_MIN), importance.min(8.0));
         for (weights, residual) in self.weights.chunks_exact_mut(self.stride).zip(&training.residuals) {
             let step = gain_per_residual * f64::from(*residual);
@@ -98,9 +117,16 @@ impl NewtonTraining {
             growth: vec![1.0; stride],
             residuals: vec![0.0; scores],
             room: vec![0.0; scores],
+            watch: None,
         };
         training.restart();
         training
+    }
+
+    /// With an eye on the errors: once they rise, the weights are as open as at first.
+    pub fn watched(mut self) -> Self {
+        self.watch = Some(Adwin::new(AdwinConfig::default()));
+        self
     }
 
     /// The direction that [`NewtonTraining::gain`] found.
@@ -150,11 +176,17 @@ impl NewtonTraining {
     pub fn save(&self) -> TensorMap {
         let mut map = TensorMap::new();
         map.put_f64("covariance", &self.covariance);
+        if let Some(watch) = &self.watch {
+            map.nest("watch", watch.save());
+        }
         map
     }
 
     pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         self.covariance = doubles(state, "covariance", self.covariance.len())?;
+        if let Some(watch) = &mut self.watch {
+            read_under(state, "watch", |state| watch.load(state))?;
+        }
         Ok(())
     }
 }

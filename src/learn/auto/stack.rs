@@ -10,12 +10,12 @@ use crate::learn::exponential::exp;
 use crate::state::{StateError, TensorMap, at_least};
 
 /// How much of an example's say is left after the next one, of each linear model.
-const FORGET: [f64; 3] = [0.9998, 0.998, 0.98];
+const FORGET: [f64; 3] = [0.99998, 0.9995, 0.99];
 
 pub(super) const MODELS: usize = FORGET.len();
 
 /// Variance of a weight before the first example.
-const PRIOR: f64 = 0.02;
+const PRIOR: f64 = 0.01;
 
 /// What each candidate of the mixture gives to all others at every example.
 const SHARE: f32 = 2e-4;
@@ -217,7 +217,7 @@ impl StackTraining {
     }
 }
 
-#[cfg(debug_auto)]
+#[cfg(feature = "debug")]
 impl Stack {
     pub fn debug(&self) -> Vec<(f32, Vec<f32>)> {
         (0..self.mixture.len()).map(|i| (self.mixture[i], if i < MODELS { vec![] } else { (0..MODELS).map(|m| (self.weights[m * self.stride + i - MODELS] * 1000.0).round() / 1000.0).collect() })).collect()

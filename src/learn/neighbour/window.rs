@@ -103,6 +103,13 @@ impl Window {
         self.blocks[place.block as usize].weights[place.row as usize]
     }
 
+    /// Rows that came in after a row.
+    pub fn age(&self, place: Place) -> usize {
+        let last = self.blocks.back().map_or(0, |block| block.len);
+        let newer = self.blocks.len() - 1 - place.block as usize;
+        newer * BLOCK + last - 1 - place.row as usize
+    }
+
     /// The number in a column of a row.
     pub fn number(&self, place: Place, column: usize) -> f32 {
         self.blocks[place.block as usize].numbers[column][place.row as usize]
