@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::moment::{Layout, Moment};
 use super::ranges::Ranges;
 use super::newton::{Newton, NewtonTraining};
-use super::scores::{self, bound, floats, opinion};
+use super::scores::{self, SURE, bound, floats, opinion};
 use super::stack::{Said, Stack, StackTraining};
 use super::votes::{self, Found, NEAREST, Neighbour, vote};
 use crate::config::ModelConfig;
@@ -29,11 +29,15 @@ enum Reads {
     Raw,
     Full,
     Products,
+    /// As `Raw`, by a model that reckons with wrong labels; of two classes.
+    Flipped,
 }
 
 /// The second-order models: what they read, and how much of an example's say is left after the next one. Those that
 /// hardly forget are watched.
-const NEWTONS: [(Reads, f64); 7] = [
+const NEWTONS: [(Reads, f64); 9] = [
+    (Reads::Flipped, WATCHED),
+    (Reads::Flipped, 0.998),
     (Reads::Raw, WATCHED),
     (Reads::Raw, 0.9993),
     (Reads::Raw, 0.997),
@@ -138,6 +142,7 @@ impl Core {
         let products = Products::new(shape.numeric, auto.matrix_inputs_max);
         let widths = |reads| match reads {
             Reads::Raw => Some(inputs.width.raw),
+            Reads::Flipped => Some(inputs.width.raw).filter(|_| objective.outputs() == 2),
             Reads::Full => Some(inputs.width.full),
             Reads::Products => products.map(|products| products.width),
         };
@@ -145,6 +150,7 @@ impl Core {
             let width = widths(*reads).filter(|width| *width <= auto.matrix_inputs_max)?;
             let (newton, training) = Newton::new(objective, width, *forget, 1.0);
             let training = if *forget == WATCHED { training.watched() } else { training };
+            let newton = if *reads == Reads::Flipped { newton.flipping() } else { newton };
             Some(((*reads, newton), training))
         });
         let (newtons, newton_training): (Vec<_>, Vec<_>) = made.unzip();
@@ -196,7 +202,7 @@ impl Core {
     /// What `newton` reads of a row.
     fn read<'a>(reads: Reads, raw: usize, inputs: &'a [f32], products: &'a [f32]) -> &'a [f32] {
         match reads {
-            Reads::Raw => &inputs[..raw],
+            Reads::Raw | Reads::Flipped => &inputs[..raw],
             Reads::Full => inputs,
             Reads::Products => products,
         }
@@ -230,6 +236,10 @@ impl Core {
         let (of_models, rest) = opinions.split_at_mut(models * scores);
         for (score, out) in linear.chunks_exact(scores).zip(of_models.chunks_exact_mut(scores)) {
             bound(score, out);
+        }
+        let first = (self.raw.models() + self.full.models()) * scores;
+        for (index, (_, newton)) in self.newtons.iter().enumerate().filter(|(_, (reads, _))| *reads == Reads::Flipped) {
+            of_models[first + index] = newton.odds(linear[first + index].clamp(-SURE, SURE));
         }
         let (of_chain, rest) = rest.split_at_mut(chain::OPINIONS * scores);
         let labels = self.layout.labels..self.layout.labels + LAGS;

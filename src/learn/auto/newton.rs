@@ -4,15 +4,18 @@
 //!
 //! Where inputs go together, as a value and its averages do, or the best weights move, no rate of plain steps comes near.
 
-use super::scores::{self, doubles, floats, pull};
+use super::scores::{self, doubles, floats, ln, pull, sigmoid};
 use crate::detect::{Adwin, AdwinConfig};
 use crate::learn::Objective;
 use crate::learn::encode::read_under;
 use crate::learn::linear::forward::dot;
-use crate::state::{StateError, TensorMap};
+use crate::state::{StateError, TensorMap, mismatch};
 
 /// The least curvature that a step counts with: a row that the model is sure of and wrong about is no reason for a leap.
 const CURVATURE_MIN: f32 = 0.02;
+
+/// The least share of labels taken to be wrong.
+const FLIPS_MIN: f32 = 0.01;
 
 /// The weights.
 #[derive(Debug, Clone)]
@@ -20,7 +23,9 @@ pub(super) struct Newton {
     objective: Objective,
     stride: usize,
     /// `[scores, stride]`.
-    pub weights: Vec<f32>,
+    weights: Vec<f32>,
+    /// Share of labels that are taken to be the other class, of a model of two classes that reckons with such.
+    flips: Option<f32>,
 }
 
 /// What learning needs beside.
@@ -46,7 +51,37 @@ impl Newton {
     pub fn new(objective: Objective, stride: usize, forget: f64, prior: f64) -> (Self, NewtonTraining) {
         let scores = scores::scores(objective);
         let training = NewtonTraining::new(scores, stride, forget, prior);
-        (Self { objective, stride, weights: vec![0.0; scores * stride] }, training)
+        (Self { objective, stride, weights: vec![0.0; scores * stride], flips: None }, training)
+    }
+
+    /// Reckons with labels that are wrong (Bootkrajang and Kaban, "Label-noise robust logistic regression", 2012): a row
+    /// far on the wrong side hardly pulls.
+    pub fn flipping(mut self) -> Self {
+        self.flips = Some(FLIPS_MIN);
+        self
+    }
+
+    /// The log-odds that a score of a flipping model stands for.
+    pub fn odds(&self, score: f32) -> f32 {
+        match self.flips {
+            None => score,
+            Some(flips) => {
+                let p = flips + (1.0 - 2.0 * flips) * sigmoid(score);
+                ln(p) - ln(1.0 - p)
+            }
+        }
+    }
+
+    /// As [`pull`]; learns the share of flips.
+    fn pull_flipping(&mut self, flips: f32, score: f32, target: f32, residuals: &mut [f32]) -> f32 {
+        let p = sigmoid(score);
+        let seen = flips + (1.0 - 2.0 * flips) * p;
+        let slope = (1.0 - 2.0 * flips) * p * (1.0 - p);
+        let spread = seen * (1.0 - seen);
+        residuals[0] = (target - seen) * slope / spread;
+        let rise = ((target - seen) * (1.0 - 2.0 * p) / spread).clamp(-10.0, 10.0);
+        self.flips = Some((flips + 2e-4 * rise).clamp(FLIPS_MIN, 0.3));
+        slope * slope / spread
     }
 
     #[inline]
@@ -64,13 +99,16 @@ impl Newton {
         target: f32,
         importance: f32,
     ) {
-        let curvature = pull(self.objective, said, target, &mut training.room, &mut training.residuals);
+        let curvature = match self.flips {
+            Some(flips) => self.pull_flipping(flips, said[0], target, &mut training.residuals),
+            None => pull(self.objective, said, target, &mut training.room, &mut training.residuals),
+        };
         if let Some(watch) = &mut training.watch {
             let (residuals, class) = (&training.residuals, target as usize);
             let error = match self.objective {
                 Objective::Regress => f64::from((residuals[0].abs() * 0.25).min(1.0)),
                 Objective::Classify { .. } if residuals.len() == 1 => {
-                    f64::from(u8::from(residuals[0].abs() > 0.5))
+                    f64::from(u8::from((said[0] > 0.0) != (target > 0.5)))
                 }
                 Objective::Classify { .. } => {
                     f64::from(u8::from(said.iter().any(|score| *score > said[class])))
@@ -96,11 +134,22 @@ impl Newton {
     pub fn save(&self) -> TensorMap {
         let mut map = TensorMap::new();
         map.put_f32("weights", &self.weights);
+        if let Some(flips) = self.flips {
+            map.put_f32_one("flips", flips);
+        }
         map
     }
 
     pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        self.weights = floats(state, "weights", self.weights.len())?;
+        let weights = floats(state, "weights", self.weights.len())?;
+        if let Some(flips) = &mut self.flips {
+            let found = state.f32_one("flips")?;
+            if !(FLIPS_MIN..=0.3).contains(&found) {
+                return Err(mismatch("flips", found, "a share from 0.01 to 0.3"));
+            }
+            *flips = found;
+        }
+        self.weights = weights;
         Ok(())
     }
 }
