@@ -28,8 +28,9 @@ pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
-    AutoConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, ModelConfig,
-    NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep, StepSize, TreeConfig, Vote,
+    AutoConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig,
+    ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SparseScaling, SparseStep, StepSize, TreeConfig,
+    Vote,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use pipeline::{

@@ -270,7 +270,10 @@ fn context(
         prop_assert_eq!(one.rows.numeric_width(), width);
         // By their bits: missing values are NaN.
         let bits = |rows: &Rows| rows.numeric.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        prop_assert_eq!(bits(&one.rows.narrowed(data.rows.numeric_width())), bits(&data.part(row..row + 1).rows));
+        prop_assert_eq!(
+            bits(&one.rows.narrowed(data.rows.numeric_width())),
+            bits(&data.part(row..row + 1).rows)
+        );
         prop_assert_eq!(&one.ask(given.as_ref()), &before);
         prop_assert_eq!(&one.teach(given.as_mut()), &taught);
     }

@@ -26,7 +26,8 @@ const PACED_SECONDS: f64 = 20.0;
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// The learners that can tell classes apart.
-const CLASSIFIERS: [LearnerKind; 10] = [
+const CLASSIFIERS: [LearnerKind; 11] = [
+    LearnerKind::Auto,
     LearnerKind::Linear,
     LearnerKind::Ftrl,
     LearnerKind::Mlp,

@@ -41,11 +41,8 @@ impl Bank {
     pub fn new(objective: Objective, stride: usize, rates: &[Rate]) -> (Self, BankTraining) {
         let scores = scores::scores(objective);
         let len = rates.len() * scores * stride;
-        let training = BankTraining {
-            squares: vec![0.0; len],
-            residuals: vec![0.0; scores],
-            room: vec![0.0; scores],
-        };
+        let training =
+            BankTraining { squares: vec![0.0; len], residuals: vec![0.0; scores], room: vec![0.0; scores] };
         (Self { objective, stride, rates: rates.to_vec(), weights: vec![0.0; len] }, training)
     }
 

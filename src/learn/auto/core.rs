@@ -7,8 +7,8 @@ use super::inputs::{Inputs, Learned, Products};
 use super::labels::LAGS;
 use super::memory::Memory;
 use super::moment::{Layout, Moment};
-use super::ranges::Ranges;
 use super::newton::{Newton, NewtonTraining};
+use super::ranges::Ranges;
 use super::scores::{self, SURE, bound, floats, opinion};
 use super::stack::{Said, Stack, StackTraining};
 use super::votes::{self, Found, NEAREST, Neighbour, vote};
@@ -155,13 +155,8 @@ impl Core {
         });
         let (newtons, newton_training): (Vec<_>, Vec<_>) = made.unzip();
         let row_bytes = 8 + 4 * (shape.numeric + shape.categorical);
-        let experts = RAW_RATES.len()
-            + FULL_RATES.len()
-            + newtons.len()
-            + crosses::MODELS
-            + chain::OPINIONS
-            + NEAR
-            + 1;
+        let experts =
+            RAW_RATES.len() + FULL_RATES.len() + newtons.len() + crosses::MODELS + chain::OPINIONS + NEAR + 1;
         let (stack, stack_training) = Stack::new(objective, experts);
         let target = (objective == Objective::Regress).then(|| Standardiser::new(1));
         let core = Self {
@@ -238,7 +233,9 @@ impl Core {
             bound(score, out);
         }
         let first = (self.raw.models() + self.full.models()) * scores;
-        for (index, (_, newton)) in self.newtons.iter().enumerate().filter(|(_, (reads, _))| *reads == Reads::Flipped) {
+        for (index, (_, newton)) in
+            self.newtons.iter().enumerate().filter(|(_, (reads, _))| *reads == Reads::Flipped)
+        {
             of_models[first + index] = newton.odds(linear[first + index].clamp(-SURE, SURE));
         }
         let (of_chain, rest) = rest.split_at_mut(chain::OPINIONS * scores);
@@ -264,8 +261,7 @@ impl Core {
         encode(given.categorical, categories);
         let query = Query { numbers, scales: scaling.scales(), codes: categories, mismatch: MISMATCH };
         let (short, long) = near.split_at_mut(votes::AGED_OPINIONS * scores);
-        let by_range =
-            Query { scales: &self.ranges.scales, mismatch: MISMATCH_OF_RANGE, ..query };
+        let by_range = Query { scales: &self.ranges.scales, mismatch: MISMATCH_OF_RANGE, ..query };
         *bucket = self.memory.search(&by_range, found);
         self.vote(found, long);
         let nearest = Nearest::of(&self.window, &query, NEAREST);
@@ -395,8 +391,7 @@ impl Core {
         }
         read_under(state, "crosses", |state| self.crosses.load(state))?;
         read_under(state, "chain", |state| self.chain.load(state))?;
-        self.window =
-            read_under(state, "window", |state| load_window(self.window_rows, &self.shape, state))?;
+        self.window = read_under(state, "window", |state| load_window(self.window_rows, &self.shape, state))?;
         read_under(state, "memory", |state| self.memory.load(state))?;
         read_under(state, "ranges", |state| self.ranges.load(state))?;
         if let Some(target) = &mut self.target {
@@ -435,45 +430,5 @@ impl Training {
             *target = read_under(state, "target", |state| Standardiser::load(1, state))?;
         }
         read_under(state, "stack", |state| self.stack.load(state))
-    }
-}
-
-#[cfg(feature = "debug")]
-pub static DEBUG: std::sync::Mutex<Vec<[f64; 3]>> = std::sync::Mutex::new(Vec::new());
-
-#[cfg(feature = "debug")]
-impl Core {
-    pub fn debug(&self, scratch: &Scratch, target: f32) {
-        let mut table = DEBUG.lock().unwrap();
-        let outputs = self.shape.objective.outputs();
-        let all = &scratch.said.candidates;
-        table.resize(all.len() / outputs, [0.0; 3]);
-        let goal = self.target.as_ref().map(|s| { let mut z = [0.0]; s.apply(&[target], &mut z); z[0] });
-        for (row, c) in table.iter_mut().zip(all.chunks_exact(outputs)) {
-            row[2] += 1.0;
-            if let Some(goal) = goal {
-                row[1] += f64::from((goal - c[0]) * (goal - c[0]));
-                continue;
-            }
-            let best = (0..outputs).fold(0, |b, k| if c[k] > c[b] { k } else { b });
-            row[0] += f64::from(u8::from(best == target as usize));
-            row[1] -= f64::from(c[target as usize].max(1e-6)).ln();
-        }
-        if table[0][2] as usize % 10000 == 0 || std::env::var("ALL").is_ok() {
-            self.print(&table);
-        }
-    }
-    fn print(&self, table: &[[f64; 3]]) {
-        let mut names: Vec<String> = (0..super::stack::MODELS).map(|i| format!("stack{i}")).collect();
-        names.extend(RAW_RATES.iter().map(|r| format!("raw {r:?}")));
-        names.extend(FULL_RATES.iter().map(|r| format!("full {r:?}")));
-        let kinds: Vec<_> = self.newtons.iter().map(|(r, _)| format!("newton {r:?}")).collect();
-        names.extend(kinds);
-        names.extend(["singles", "pairs", "shares", "lag", "period", "win1", "win5", "win20", "aged", "mem1", "mem5", "mem20", "forest", "x", "y", "z"].map(String::from));
-        let w = self.stack.debug();
-        eprintln!("--- {}", table[0][2]);
-        for ((row, name), w) in table.iter().zip(names).zip(w) {
-            eprintln!("{name:28} acc {:.4} loss {:.4} mix {:.3} w {:?}", row[0] / row[2], row[1] / row[2], w.0, w.1);
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::labels::LAGS;
 use super::moment::{Layout, classes};
-use crate::learn::encode::{Scaling, Standardiser, read_under};
 use crate::learn::Shape;
+use crate::learn::encode::{Scaling, Standardiser, read_under};
 use crate::state::{StateError, TensorMap};
 
 /// The most classes that a label becomes an indicator of each.
@@ -19,7 +19,6 @@ pub(super) struct Inputs {
     layout: Layout,
     raw: Scaling,
     context: Scaling,
-    /// How much an input of the context weighs against one of the row.
     pub width: Width,
 }
 
@@ -164,4 +163,3 @@ impl Products {
         }
     }
 }
-

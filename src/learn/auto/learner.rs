@@ -78,8 +78,6 @@ impl AutoLearner {
         core.forward(given, scratch);
         core.answer(scratch, out);
         let Some(importance) = importance else { return };
-        #[cfg(feature = "debug")]
-        core.debug(scratch, target);
         let (class, scale) = core.learn(training, given, scratch, target, importance);
         if core.shape.objective == Objective::Regress {
             forest.learn_row(row, class, importance, &mut scratch.forest);

@@ -58,7 +58,9 @@ impl Memory {
                 sums[lane] += square(centre[lane], value[lane], scale[lane]);
             }
         }
-        for (lane, ((centre, value), scale)) in centre_rest.iter().zip(values_rest).zip(scales_rest).enumerate() {
+        for (lane, ((centre, value), scale)) in
+            centre_rest.iter().zip(values_rest).zip(scales_rest).enumerate()
+        {
             sums[lane] += square(*centre, *value, *scale);
         }
         ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
@@ -129,9 +131,8 @@ impl Memory {
         let mut parts = [self.window(), self.window()];
         let (mut numbers, mut codes) = (vec![0.0; self.shape.numeric], vec![0; self.shape.categorical]);
         for place in old.places() {
-            let side = scales.get(column).is_some_and(|scale| {
-                f64::from(old.number(place, column) * scale) > mean
-            });
+            let side =
+                scales.get(column).is_some_and(|scale| f64::from(old.number(place, column) * scale) > mean);
             old.copy(place, &mut numbers, &mut codes);
             parts[usize::from(side)].push(&numbers, &codes, old.target(place), old.weight(place));
         }

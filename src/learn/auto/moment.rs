@@ -33,11 +33,6 @@ impl Layout {
         let labels = averages::horizons(shape.numeric).len() * shape.numeric;
         Self { labels, width: labels + labels::width(shape.objective) + Targets::width(shape) }
     }
-
-    /// Columns that are numbers, with a mean and a deviation: all but the labels themselves where they are classes.
-    pub fn is_label(self, column: usize) -> bool {
-        (self.labels..self.labels + LAGS).contains(&column)
-    }
 }
 
 impl Moment {

@@ -19,8 +19,7 @@ impl AutoPredictor {
     pub fn load(config: &ModelConfig, shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
         let (mut core, _) = Core::new(config, shape);
         core.load(state)?;
-        let forest =
-            read_under(state, "forest", |state| ForestPredictor::load(&forest_shape(shape), state))?;
+        let forest = read_under(state, "forest", |state| ForestPredictor::load(&forest_shape(shape), state))?;
         Ok(Self { core, forest })
     }
 }

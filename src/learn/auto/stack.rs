@@ -12,8 +12,6 @@ use crate::state::{StateError, TensorMap, at_least};
 /// How much of an example's say is left after the next one, of each linear model.
 const FORGET: [f64; 3] = [0.99998, 0.9995, 0.99];
 
-pub(super) const MODELS: usize = FORGET.len();
-
 /// Variance of a weight before the first example.
 const PRIOR: f64 = 0.01;
 
@@ -55,7 +53,7 @@ pub(super) struct Said {
     /// `[models, scores]`.
     scores: Vec<f32>,
     /// `[models + experts, outputs]`: probabilities, or values.
-    pub candidates: Vec<f32>,
+    candidates: Vec<f32>,
     /// The likeliest class by the mixture.
     mixed: usize,
     /// `[outputs]`.
@@ -281,12 +279,5 @@ impl StackTraining {
             read_under(state, &format!("model/{index}"), |state| model.load(state))?;
         }
         Ok(())
-    }
-}
-
-#[cfg(feature = "debug")]
-impl Stack {
-    pub fn debug(&self) -> Vec<(f32, Vec<f32>)> {
-        (0..self.mixture.len()).map(|i| (self.mixture[i], if i < MODELS { vec![] } else { (0..MODELS).map(|m| (self.weights[m * self.stride + i - MODELS] * 1000.0).round() / 1000.0).collect() })).collect()
     }
 }

@@ -15,8 +15,8 @@ mod window;
 mod tests;
 
 pub use learner::KnnLearner;
+pub use predictor::KnnPredictor;
+pub(in crate::learn) use predictor::{encode, fill};
 pub(in crate::learn) use saved::{put_window, window as load_window};
 pub(in crate::learn) use scan::{Nearest, Query};
 pub(in crate::learn) use window::Window;
-pub use predictor::KnnPredictor;
-pub(in crate::learn) use predictor::{encode, fill};

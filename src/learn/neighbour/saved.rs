@@ -24,7 +24,11 @@ pub(in crate::learn) fn put_window(map: &mut TensorMap, window: &Window) {
 }
 
 /// What [`put_window`] put of a window of at most `rows_max` rows.
-pub(in crate::learn) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Result<Window, StateError> {
+pub(in crate::learn) fn window(
+    rows_max: usize,
+    shape: &Shape,
+    state: &TensorMap,
+) -> Result<Window, StateError> {
     let targets = state.f32s("row_targets")?;
     if targets.len() > rows_max {
         let found = format_args!("{} rows", targets.len());
