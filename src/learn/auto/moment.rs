@@ -13,7 +13,6 @@ use crate::state::{StateError, TensorMap, mismatch, sized};
 /// Columns: differences from the moving averages, `[horizons, numeric]`; labels; means of the target.
 #[derive(Debug, Clone)]
 pub(super) struct Moment {
-    shape: Shape,
     started: bool,
     /// `[horizons, numeric]`.
     means: Vec<f32>,
@@ -39,7 +38,6 @@ impl Moment {
     pub fn new(shape: &Shape) -> Self {
         let layout = Layout::new(shape);
         Self {
-            shape: shape.clone(),
             started: false,
             means: vec![0.0; layout.labels],
             labels: vec![f32::NAN; labels::width(shape.objective)],
@@ -92,7 +90,7 @@ impl Moment {
             return Err(mismatch("labels", label, "labels of the task"));
         }
         let targets = read_under(state, "targets", |state| Targets::load(shape, state))?;
-        Ok(Self { started, means, labels, targets, ..new })
+        Ok(Self { started, means, labels, targets })
     }
 }
 
