@@ -2,8 +2,10 @@
 //! last), prequentially: each row is predicted, then learned.
 //!
 //! ```text
-//! cargo run --release --example streams -- --data DIR [--only PART] [--categorical A,B] 'learner = "knn"' 'knn.k = 1'
+//! cargo run --release --example streams -- --data DIR [--only PART] [--categorical A,B] [--label-delay D] 'learner = "knn"' 'knn.k = 1'
 //! ```
+//!
+//! With `--label-delay D`, row i comes and is predicted after the rows before i - D are learned.
 //!
 //! What is not an option is the model's configuration, line by line in TOML. A column is categorical when a value of it
 //! is not a number, or when it is named.
@@ -13,7 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use tidewheel::config::ModelConfig;
-use tidewheel::learn::{Columns, Context, Examples, Objective, Predictions, Shape, build};
+use tidewheel::learn::{Columns, Context, Examples, Learner, Objective, Predictions, Shape, build};
 use tidewheel::schema::Rows;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -32,7 +34,7 @@ struct Stream {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut data, mut only, mut categorical) = (PathBuf::from("data"), String::new(), String::new());
-    let mut model = String::new();
+    let (mut model, mut delay) = (String::new(), 0);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
@@ -40,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--data" => data = value()?.into(),
             "--only" => only = value()?,
             "--categorical" => categorical = value()?,
+            "--label-delay" => delay = value()?.parse()?,
             line => model.extend([line, "\n"]),
         }
     }
@@ -56,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let name = name.trim_end_matches(".csv.gz");
         // Not examples, but bits for drift detectors.
         if name.contains(&only) && name != "drift_streams" {
-            report(name, &read(&file, &categorical)?, &model)?;
+            report(name, &read(&file, &categorical)?, &model, delay)?;
         }
     }
     Ok(())
@@ -92,32 +95,27 @@ fn read(file: &Path, categorical: &str) -> Result<Stream, Box<dyn Error>> {
     Ok(Stream { columns, rows, targets, classes })
 }
 
-fn report(name: &str, stream: &Stream, model: &ModelConfig) -> Result<(), Box<dyn Error>> {
+fn report(name: &str, stream: &Stream, model: &ModelConfig, delay: usize) -> Result<(), Box<dyn Error>> {
     let Stream { columns, rows, targets, classes } = stream;
     let objective = Objective::Classify { classes: *classes };
     let shape = Shape { numeric: rows.numeric_width(), categorical: rows.categorical_width(), objective };
     let mut learner = build(model, &shape, columns);
-    let context = Context { entry: 1, seed: model.seed, time_ms: 0 };
-    let weights = vec![1.0; BATCH];
-    let batches: Vec<(Rows, &[f32])> = (0..rows.len())
-        .step_by(BATCH)
+    let size = if delay == 0 { BATCH } else { 1 };
+    let mut batches: Vec<Batch<'_>> = (0..rows.len())
+        .step_by(size)
         .map(|start| {
-            let end = rows.len().min(start + BATCH);
-            let mut batch = Rows::with_capacity(shape.numeric, shape.categorical, BATCH);
+            let end = rows.len().min(start + size);
+            let mut batch = Rows::with_capacity(shape.numeric, shape.categorical, size);
             (start..end).for_each(|row| batch.push_from(rows, row));
             (batch, &targets[start..end])
         })
         .collect();
     let before = cpu_ns()?;
-    let predictions: Vec<Predictions> = batches
-        .iter()
-        .map(|(rows, targets)| {
-            let mut out = Predictions::default();
-            let examples = Examples { rows, targets, weights: &weights[..targets.len()] };
-            learner.learn(examples, &context, &mut out);
-            out
-        })
-        .collect();
+    let predictions = if delay == 0 {
+        batches.iter().map(|batch| learn(&mut *learner, batch)).collect()
+    } else {
+        late(&mut *learner, &mut batches, delay)
+    };
     let cpu = cpu_ns()? - before;
     let mut confusion = vec![0_u64; classes * classes];
     let mut loss = 0.0;
@@ -149,6 +147,33 @@ fn report(name: &str, stream: &Stream, model: &ModelConfig) -> Result<(), Box<dy
         total / (cpu as f64 / 1e9)
     );
     Ok(())
+}
+
+/// Some rows with their targets.
+type Batch<'a> = (Rows, &'a [f32]);
+
+/// Learns a batch; gives what was predicted just before.
+fn learn(learner: &mut dyn Learner, (rows, targets): &Batch<'_>) -> Predictions {
+    let mut out = Predictions::default();
+    let weights = vec![1.0; targets.len()];
+    let context = Context { entry: 1, seed: 1, time_ms: 0 };
+    learner.learn(Examples { rows, targets, weights: &weights }, &context, &mut out);
+    out
+}
+
+/// Predicts each row when it comes, and learns it once the labels of `delay` later rows would have been due.
+fn late(learner: &mut dyn Learner, batches: &mut [Batch<'_>], delay: usize) -> Vec<Predictions> {
+    let mut predictions = Vec::with_capacity(batches.len());
+    for row in 0..batches.len() {
+        if row > delay {
+            learn(learner, &batches[row - delay - 1]);
+        }
+        let mut out = Predictions::default();
+        learner.observe(&mut batches[row].0);
+        learner.predict(&batches[row].0, &mut out);
+        predictions.push(out);
+    }
+    predictions
 }
 
 /// Time that this thread was on a processor, in nanoseconds; it moves with the scheduler's ticks of some milliseconds.

@@ -32,8 +32,8 @@ pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
-    BaggingConfig, BoostingConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind, LinearConfig,
-    MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SamKnnConfig,
+    AutoConfig, BaggingConfig, BoostingConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind,
+    LinearConfig, MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SamKnnConfig,
     SparseScaling, SparseStep, StepSize, TreeConfig, Vote, Weighting,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};

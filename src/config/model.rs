@@ -15,6 +15,7 @@ pub struct ModelConfig {
     /// Bound on one-hot categories a categorical column may claim; further ones share "other".
     #[schemars(range(min = 1, max = 65_536))]
     pub categories_max: usize,
+    pub auto: AutoConfig,
     /// What is done to the rows before the learner gets them, one after the other.
     #[schemars(length(max = 100))]
     pub encode: Vec<EncoderConfig>,
@@ -36,6 +37,7 @@ impl Default for ModelConfig {
             learner: LearnerKind::Linear,
             seed: 1,
             categories_max: 64,
+            auto: AutoConfig::default(),
             encode: Vec::new(),
             linear: LinearConfig::default(),
             ftrl: FtrlConfig::default(),
@@ -54,6 +56,8 @@ impl Default for ModelConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LearnerKind {
+    /// Experts of all families and rates, combined online; the choice where nothing speaks for another.
+    Auto,
     /// Logistic, softmax or least squares, by the task.
     Linear,
     /// Sparse and hashed: FTRL-Proximal, or Vowpal Wabbit's steps.
@@ -89,7 +93,8 @@ pub enum LearnerKind {
 }
 
 impl LearnerKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
+        Self::Auto,
         Self::Linear,
         Self::Ftrl,
         Self::Knn,
@@ -116,6 +121,7 @@ impl LearnerKind {
     /// Its name in a configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Linear => "linear",
             Self::Ftrl => "ftrl",
             Self::Knn => "knn",
@@ -142,6 +148,43 @@ impl LearnerKind {
             Self::Arf | Self::Srp => "forest",
             Self::OnlineBagging | Self::LeveragingBagging => "bagging",
             other => other.name(),
+        }
+    }
+}
+
+/// `[pipeline.NAME.model.auto]`: the combination of experts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AutoConfig {
+    /// Trees of its adaptive random forest.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub trees: usize,
+    /// Rows of its short memory of neighbours: the last ones learned.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub window: usize,
+    /// Rows of its long memory of neighbours, about.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub memory_rows_max: usize,
+    /// Base-2 logarithm of the number of weights for categories, bins and their pairs, in each of two tables.
+    #[schemars(range(min = 8, max = 26))]
+    pub bits: u32,
+    /// Inputs up to which a linear model learns with a full matrix of second order.
+    #[schemars(range(min = 0, max = 1_000))]
+    pub matrix_inputs_max: usize,
+    /// Memory that the forest may take, in bytes, and as much again that the long memory may.
+    #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]
+    pub memory_bytes_max: usize,
+}
+
+impl Default for AutoConfig {
+    fn default() -> Self {
+        Self {
+            trees: 10,
+            window: 1_000,
+            memory_rows_max: 100_000,
+            bits: 17,
+            matrix_inputs_max: 104,
+            memory_bytes_max: 256 << 20,
         }
     }
 }

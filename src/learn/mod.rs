@@ -1,5 +1,6 @@
 //! Learners and predictors: plain structs that know no actor, clock, socket or hidden random source.
 
+pub mod auto;
 pub mod baseline;
 pub mod bayes;
 mod columns;
@@ -199,6 +200,7 @@ pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn 
 /// As [`build`], without encoders.
 fn build_bare(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
     match config.learner {
+        LearnerKind::Auto => Box::new(auto::AutoLearner::new(config, shape)),
         LearnerKind::Linear => {
             Box::new(linear::LinearLearner::new(&config.linear, config.categories_max, shape))
         }
@@ -248,6 +250,7 @@ fn load_bare(
     state: &TensorMap,
 ) -> Result<Arc<dyn Predictor>, StateError> {
     Ok(match config.learner {
+        LearnerKind::Auto => Arc::new(auto::AutoPredictor::load(config, shape, state)?),
         LearnerKind::Linear => Arc::new(linear::LinearPredictor::load(shape, state)?),
         LearnerKind::Ftrl => Arc::new(ftrl::FtrlPredictor::load(&config.ftrl, shape, columns, state)?),
         LearnerKind::Knn => Arc::new(neighbour::KnnPredictor::load(&config.knn, shape, state)?),

@@ -355,10 +355,11 @@ fn broken(config: &ModelConfig, objective: Objective) {
     let digest = other.save().digest();
     for (path, _) in state.iter() {
         let mut broken = without(&state, path);
-        let error = other.load(&broken).unwrap_err().to_string();
-        assert_eq!(error, format!("tensor {path:?} is missing"));
+        let Err(error) = other.load(&broken) else { panic!("{path} is not needed") };
+        assert_eq!(error.to_string(), format!("tensor {path:?} is missing"));
         broken.put_bytes(path, vec![1, 2, 3]);
-        let error = other.load(&broken).unwrap_err().to_string();
+        let Err(error) = other.load(&broken) else { panic!("{path} may be anything") };
+        let error = error.to_string();
         assert!(error.starts_with(&format!("tensor {path:?} is ")), "{error}");
         assert_eq!(other.save().digest(), digest);
     }

@@ -26,19 +26,9 @@ const PACED_SECONDS: f64 = 20.0;
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// The learners that can tell classes apart.
-const CLASSIFIERS: [LearnerKind; 11] = [
-    LearnerKind::Linear,
-    LearnerKind::Ftrl,
-    LearnerKind::Mlp,
-    LearnerKind::HoeffdingTree,
-    LearnerKind::HoeffdingAdaptiveTree,
-    LearnerKind::Arf,
-    LearnerKind::Knn,
-    LearnerKind::SamKnn,
-    LearnerKind::NaiveBayes,
-    LearnerKind::Majority,
-    LearnerKind::NoChange,
-];
+fn classifiers() -> impl Iterator<Item = &'static str> {
+    LearnerKind::ALL.into_iter().filter(|kind| *kind != LearnerKind::Mean).map(LearnerKind::name)
+}
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -52,7 +42,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Family of the learner, in place of the configured one
-    #[arg(long, value_parser = PossibleValuesParser::new(CLASSIFIERS.map(LearnerKind::name)))]
+    #[arg(long, value_parser = PossibleValuesParser::new(classifiers()))]
     learner: Option<String>,
     /// Data folder; it must not hold an earlier demo. Default: a temporary one
     #[arg(long, value_name = "DIR")]

@@ -22,7 +22,7 @@ use plan::Plan;
 use progress::Progress;
 
 /// The learner where neither a configuration nor an argument names one.
-const DEFAULT_LEARNER: LearnerKind = LearnerKind::Linear;
+const DEFAULT_LEARNER: LearnerKind = LearnerKind::Auto;
 
 /// Rows that are decoded, then handed on.
 const CHUNK_ROWS: usize = 1_000;

@@ -104,6 +104,69 @@ impl Forest {
     }
 }
 
+/// Room to ask a forest about a row.
+#[derive(Debug, Clone)]
+pub(in crate::learn) struct Asked {
+    row: Row,
+    scratch: Scratch,
+    vote: Vec<f32>,
+}
+
+impl Asked {
+    pub fn new(shape: &Shape) -> Self {
+        Self {
+            row: Row::new(shape.numeric, shape.categorical),
+            scratch: Scratch::default(),
+            vote: vec![0.0; shape.objective.outputs()],
+        }
+    }
+}
+
+/// For learners that have a forest among others: a row at a time, into room of their own.
+impl Forest {
+    /// Predicts a row into `out`, then learns it; it can be learned.
+    pub(in crate::learn) fn learn_values(
+        &mut self,
+        (numeric, categorical): (&[f32], &[u64]),
+        target: f32,
+        importance: f32,
+        out: &mut [f32],
+    ) {
+        self.row.copy(numeric, categorical);
+        self.learn_one(target, importance, out);
+    }
+
+    /// Predicts a row into `out`.
+    pub(in crate::learn) fn ask(
+        &self,
+        (numeric, categorical): (&[f32], &[u64]),
+        asked: &mut Asked,
+        out: &mut [f32],
+    ) {
+        let Asked { row, scratch, vote } = asked;
+        row.copy(numeric, categorical);
+        let mut poll = Poll::new(out);
+        for member in &self.members {
+            member.tree.predict(row, &self.plan.growth, scratch, vote);
+            poll.add(vote, member.voice());
+        }
+        poll.settle(self.shape.objective);
+    }
+
+    /// What serving needs, as [`Learner::publish`] gives it.
+    pub(in crate::learn) fn published(&mut self) -> ForestPredictor {
+        for (member, view) in self.members.iter_mut().zip(&mut self.published) {
+            if std::mem::take(&mut member.replaced) {
+                *view = TreeView::default();
+                member.tree.touch();
+            }
+            view.update(&mut member.tree, self.plan.growth.vote);
+        }
+        let trees = self.members.iter().map(Member::voice).zip(self.published.iter().cloned());
+        ForestPredictor { shape: self.shape.clone(), trees: trees.collect() }
+    }
+}
+
 /// The sum of votes.
 struct Poll<'a> {
     out: &'a mut [f32],
@@ -161,15 +224,7 @@ impl Learner for Forest {
     }
 
     fn publish(&mut self) -> Arc<dyn Predictor> {
-        for (member, view) in self.members.iter_mut().zip(&mut self.published) {
-            if std::mem::take(&mut member.replaced) {
-                *view = TreeView::default();
-                member.tree.touch();
-            }
-            view.update(&mut member.tree, self.plan.growth.vote);
-        }
-        let trees = self.members.iter().map(Member::voice).zip(self.published.iter().cloned());
-        Arc::new(ForestPredictor { shape: self.shape.clone(), trees: trees.collect() })
+        Arc::new(self.published())
     }
 
     fn save(&self) -> TensorMap {
@@ -254,6 +309,25 @@ impl ForestPredictor {
             Ok((voice, tree))
         });
         Ok(Self { shape: shape.clone(), trees: trees.collect::<Result<_, StateError>>()? })
+    }
+}
+
+impl ForestPredictor {
+    /// Predicts a row into `out`.
+    pub(in crate::learn) fn ask(
+        &self,
+        (numeric, categorical): (&[f32], &[u64]),
+        asked: &mut Asked,
+        out: &mut [f32],
+    ) {
+        let Asked { row, scratch, vote } = asked;
+        row.copy(numeric, categorical);
+        let mut poll = Poll::new(out);
+        for (voice, tree) in &self.trees {
+            tree.predict(row, scratch, vote);
+            poll.add(vote, *voice);
+        }
+        poll.settle(self.shape.objective);
     }
 }
 

@@ -13,4 +13,5 @@ mod poisson;
 mod tests;
 
 pub use boosting::{Boosting, BoostingPredictor};
+pub(in crate::learn) use forest::Asked;
 pub use forest::{Forest, ForestPredictor};

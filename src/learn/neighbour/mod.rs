@@ -23,4 +23,8 @@ mod tests;
 
 pub use learner::KnnLearner;
 pub use predictor::KnnPredictor;
+pub(in crate::learn) use predictor::{encode, fill};
 pub use sam::{SamKnnLearner, SamKnnPredictor};
+pub(in crate::learn) use saved::{load_window, put_window};
+pub(in crate::learn) use scan::{Nearest, Query};
+pub(in crate::learn) use window::Window;

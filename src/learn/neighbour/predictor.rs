@@ -105,7 +105,7 @@ pub(super) fn room<'a, T: Copy + Default>(few: &'a mut [T], many: &'a mut Vec<T>
 
 /// A row with the mean in place of missing values.
 #[inline]
-pub(super) fn fill(scaling: &Scaling, numeric: &[f32], out: &mut [f32]) {
+pub(in crate::learn) fn fill(scaling: &Scaling, numeric: &[f32], out: &mut [f32]) {
     for ((out, value), mean) in out.iter_mut().zip(numeric).zip(scaling.shifts()) {
         *out = if value.is_nan() { *mean } else { *value };
     }
@@ -113,7 +113,7 @@ pub(super) fn fill(scaling: &Scaling, numeric: &[f32], out: &mut [f32]) {
 
 /// Categories by half of their hash: two of 90 are the same once in a million windows, two of 1,000 once in ten thousand.
 #[inline]
-pub(super) fn encode(categorical: &[u64], out: &mut [u32]) {
+pub(in crate::learn) fn encode(categorical: &[u64], out: &mut [u32]) {
     for (out, category) in out.iter_mut().zip(categorical) {
         *out = (category ^ (category >> 32)) as u32;
     }

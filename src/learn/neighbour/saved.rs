@@ -27,7 +27,7 @@ pub(super) fn put_rows<'a>(map: &mut TensorMap, rows: impl IntoIterator<Item = (
 /// The rows of a window, as [`put_rows`] puts them.
 pub(super) fn of(window: &Window) -> TensorMap {
     let mut map = TensorMap::new();
-    put_rows(&mut map, window.places().map(|place| (window.block(place), place.row as usize)));
+    put_window(&mut map, window);
     map
 }
 
@@ -48,6 +48,24 @@ pub(super) fn memory(
 /// What [`put_rows`] put of a window that has at most `rows_max` rows for now.
 pub(super) fn window(rows_max: usize, shape: &Shape, state: &TensorMap) -> Result<Window, StateError> {
     let mut window = Window::endless(shape.numeric, shape.categorical);
+    read(rows_max, shape, state, |numbers, codes, target, weight| {
+        window.push(numbers, codes, target, weight);
+    })?;
+    Ok(window)
+}
+
+/// Puts the rows of a window, as [`put_rows`] does.
+pub(in crate::learn) fn put_window(map: &mut TensorMap, window: &Window) {
+    put_rows(map, window.places().map(|place| (window.block(place), place.row as usize)));
+}
+
+/// What [`put_window`] put of a window of at most `rows_max` rows.
+pub(in crate::learn) fn load_window(
+    rows_max: usize,
+    shape: &Shape,
+    state: &TensorMap,
+) -> Result<Window, StateError> {
+    let mut window = Window::new(rows_max, shape.numeric, shape.categorical);
     read(rows_max, shape, state, |numbers, codes, target, weight| {
         window.push(numbers, codes, target, weight);
     })?;

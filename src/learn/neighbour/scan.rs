@@ -12,7 +12,7 @@ pub(super) const SQUARE_MAX: f32 = 256.0;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Query<'a> {
+pub(in crate::learn) struct Query<'a> {
     /// `[numeric]`; finite.
     pub numbers: &'a [f32],
     /// One over the standard deviation of each column, 0 for a constant one.
@@ -25,14 +25,16 @@ pub(super) struct Query<'a> {
 
 /// The nearest rows found so far, nearest first.
 #[derive(Debug, Clone)]
-pub(super) struct Nearest {
+pub(in crate::learn) struct Nearest {
     k: usize,
+    /// Rows this far and farther are of no interest.
+    limit: f32,
     found: Vec<(f32, Place)>,
 }
 
 impl Nearest {
     pub fn new(k: usize) -> Self {
-        Self { k, found: Vec::with_capacity(k + 1) }
+        Self { k, limit: f32::INFINITY, found: Vec::with_capacity(k + 1) }
     }
 
     /// Squared distances and rows, nearest first; of rows at one distance, those found first.
@@ -43,7 +45,7 @@ impl Nearest {
     /// Where a row has to be nearer than to come in.
     #[inline(always)]
     pub fn bound(&self) -> f32 {
-        if self.found.len() < self.k { f32::INFINITY } else { self.found[self.k - 1].0 }
+        if self.found.len() < self.k { self.limit } else { self.found[self.k - 1].0 }
     }
 
     #[inline]
@@ -59,12 +61,23 @@ impl Nearest {
     /// The nearest rows of a window, the newest of those at one distance.
     pub fn of(window: &Window, query: &Query<'_>, k: usize) -> Self {
         let mut nearest = Self::new(k);
+        nearest.search(window, query);
+        nearest
+    }
+
+    /// Forgets what was found, to search among rows nearer than `limit`.
+    pub fn begin(&mut self, limit: f32) {
+        self.found.clear();
+        self.limit = limit;
+    }
+
+    /// Looks through a window.
+    pub fn search(&mut self, window: &Window, query: &Query<'_>) {
         for (index, block, first) in window.newest_first() {
             for group in (first / LANES..block.len.div_ceil(LANES)).rev() {
-                nearest.scan(index, block, first, group, query);
+                self.scan(index, block, first, group, query);
             }
         }
-        nearest
     }
 
     /// As [`Nearest::of`]; on the way `look` sees what the newest rows alone give, for each number of rows in

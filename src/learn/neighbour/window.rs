@@ -2,11 +2,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Rows of a block: what a publish copies when one row came in, and shares otherwise.
-pub(super) const BLOCK: usize = 64;
+pub(in crate::learn) const BLOCK: usize = 64;
 
 /// Some rows, column by column, so that a scan takes many rows at once.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Block {
+pub(in crate::learn) struct Block {
     /// Rows that are there; never more than [`BLOCK`].
     pub len: usize,
     /// `[numeric][BLOCK]`.
@@ -56,7 +56,7 @@ impl Block {
 
 /// The last rows, in blocks that a clone shares until one of the two changes them.
 #[derive(Debug, Clone)]
-pub(super) struct Window {
+pub(in crate::learn) struct Window {
     rows_max: usize,
     numeric: usize,
     categorical: usize,
@@ -67,7 +67,7 @@ pub(super) struct Window {
 
 /// A row of a window: its block, and its place there; in the order of age, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(in crate::learn) struct Place {
     pub block: u32,
     pub row: u32,
 }
@@ -174,6 +174,25 @@ impl Window {
 
     pub fn weight(&self, place: Place) -> f32 {
         self.blocks[place.block as usize].weights[place.row as usize]
+    }
+
+    /// Rows that came in after a row.
+    pub fn age(&self, place: Place) -> usize {
+        let last = self.blocks.back().map_or(0, |block| block.len);
+        let newer = self.blocks.len() - 1 - place.block as usize;
+        newer * BLOCK + last - 1 - place.row as usize
+    }
+
+    /// The number in a column of a row.
+    pub fn number(&self, place: Place, column: usize) -> f32 {
+        self.blocks[place.block as usize].numbers[column][place.row as usize]
+    }
+
+    /// Copies a row out.
+    pub fn copy(&self, place: Place, numbers: &mut [f32], codes: &mut [u32]) {
+        let (block, row) = (self.block(place), place.row as usize);
+        numbers.iter_mut().zip(&block.numbers).for_each(|(number, column)| *number = column[row]);
+        codes.iter_mut().zip(&block.codes).for_each(|(code, column)| *code = column[row]);
     }
 
     /// All rows, oldest first.

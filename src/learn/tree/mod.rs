@@ -33,4 +33,5 @@ pub(super) mod vote;
 mod tests;
 
 pub use adaptive::{HoeffdingAdaptivePredictor, HoeffdingAdaptiveTree};
+pub(in crate::learn) use functions::ln;
 pub use hoeffding::{HoeffdingTree, HoeffdingTreePredictor};

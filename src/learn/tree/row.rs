@@ -22,10 +22,16 @@ impl Row {
     /// Takes row `row` of `rows` in.
     #[inline]
     pub fn set(&mut self, rows: &Rows, row: usize) {
-        for (to, from) in self.numeric.iter_mut().zip(rows.numeric_row(row)) {
+        self.copy(rows.numeric_row(row), rows.categorical_row(row));
+    }
+
+    /// Takes a row of as many values in.
+    #[inline]
+    pub fn copy(&mut self, numeric: &[f32], categorical: &[u64]) {
+        for (to, from) in self.numeric.iter_mut().zip(numeric) {
             // A missing value stays NaN.
             *to = from.clamp(-VALUE_MAX, VALUE_MAX);
         }
-        self.categorical.copy_from_slice(rows.categorical_row(row));
+        self.categorical.copy_from_slice(categorical);
     }
 }

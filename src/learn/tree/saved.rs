@@ -175,6 +175,9 @@ pub(in crate::learn) fn load_tree(shape: LeafShape, state: &TensorMap) -> Result
     check_ways(&nodes, &fans, &[0], leaves)?;
     let numbers = at_least(sized(state.f64s("heads")?, 4 * leaves, "heads")?, 0.0, "heads")?;
     let dormant = sized(state.bytes("dormant")?.to_vec(), leaves, "dormant")?;
+    if let Some(mark) = dormant.iter().find(|mark| **mark > 1) {
+        return Err(mismatch("dormant", mark, "0 or 1"));
+    }
     let weights = at_least(
         sized(state.f64s("weights")?, leaves * shape.numbers, "weights")?,
         lowest(shape.is_value),

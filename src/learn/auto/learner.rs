@@ -1,0 +1,171 @@
+use std::sync::Arc;
+
+use super::core::{Core, Given, Scratch, Training, forest_shape};
+use super::moment::Past;
+use super::predictor::AutoPredictor;
+use crate::config::{ForestConfig, ModelConfig};
+use crate::learn::encode::read_under;
+use crate::learn::ensemble::{Asked, Forest};
+use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
+use crate::schema::Rows;
+use crate::state::{StateError, TensorMap};
+
+/// Experts of all families, over the row and what the stream tells of it, combined by online stacking.
+///
+/// **Order.** A row is given its context when it comes. It is predicted and learned with the state from after the row
+/// learned before it; statistics take it in last. An example whose weight is not above zero is predicted, not learned, as
+/// is one whose target is no class or not finite; it leaves no trace.
+#[derive(Debug, Clone)]
+pub struct AutoLearner {
+    config: ModelConfig,
+    core: Core,
+    training: Training,
+    past: Past,
+    forest: Forest,
+    scratch: Scratch,
+    context: Vec<f32>,
+    asked: Asked,
+}
+
+pub(super) fn forest_config(config: &ModelConfig) -> ForestConfig {
+    ForestConfig {
+        trees: config.auto.trees,
+        memory_bytes_max: config.auto.memory_bytes_max,
+        ..ForestConfig::default()
+    }
+}
+
+impl AutoLearner {
+    /// A learner that has seen nothing.
+    pub fn new(config: &ModelConfig, shape: &Shape) -> Self {
+        let (core, training) = Core::new(config, shape);
+        let forest_shape = forest_shape(shape);
+        Self {
+            config: config.clone(),
+            past: Past::new(shape),
+            forest: Forest::adaptive(&forest_config(config), config.seed, &forest_shape),
+            scratch: Scratch::default(),
+            context: vec![0.0; core.context_width()],
+            asked: Asked::new(&forest_shape),
+            core,
+            training,
+        }
+    }
+
+    fn learn_one(&mut self, numeric: &[f32], categorical: &[u64], target: f32, weight: f32, out: &mut [f32]) {
+        let Self { core, training, past, forest, scratch, context, asked, .. } = self;
+        let own = core.shape.numeric;
+        let (numeric, given) = numeric.split_at(own);
+        let importance = core.shape.objective.importance(target, weight);
+        if given.is_empty() {
+            core.moment.columns(numeric, categorical, context);
+            if importance.is_some() {
+                past.observe(numeric, &mut core.moment);
+            }
+        } else {
+            context.copy_from_slice(given);
+        }
+        let given = Given { numeric, context, categorical };
+        scratch.forest.resize(forest_shape(&core.shape).objective.outputs(), 0.0);
+        let row = (numeric, categorical);
+        let class = target as usize;
+        match (importance, core.shape.objective) {
+            (Some(weight), Objective::Classify { .. }) => {
+                forest.learn_values(row, class as f32, weight, &mut scratch.forest)
+            }
+            _ => forest.ask(row, asked, &mut scratch.forest),
+        }
+        core.forward(given, scratch);
+        core.answer(scratch, out);
+        let Some(importance) = importance else { return };
+        let (class, scale) = core.learn(training, given, scratch, target, importance);
+        if core.shape.objective == Objective::Regress {
+            forest.learn_values(row, class as f32, importance, &mut scratch.forest);
+        }
+        past.learn(categorical, target, scale, &mut core.moment);
+    }
+}
+
+impl Learner for AutoLearner {
+    fn context_width(&self) -> usize {
+        self.core.context_width()
+    }
+
+    fn observe(&mut self, rows: &mut Rows) {
+        let own = self.core.shape.numeric;
+        rows.widen(self.core.context_width());
+        for row in 0..rows.len() {
+            let (numeric, _) = rows.numeric_row(row).split_at(own);
+            self.core.moment.columns(numeric, rows.categorical_row(row), &mut self.context);
+            self.past.observe(numeric, &mut self.core.moment);
+            rows.numeric_row_mut(row)[own..].copy_from_slice(&self.context);
+        }
+    }
+
+    fn predict(&self, rows: &Rows, out: &mut Predictions) {
+        let forest = |row: (&[f32], &[u64]), asked: &mut Asked, out: &mut [f32]| {
+            self.forest.ask(row, asked, out);
+        };
+        predict(&self.core, forest, rows, out);
+    }
+
+    fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
+        let Examples { rows, targets, weights } = examples;
+        out.reset(self.core.shape.objective.outputs(), rows.len());
+        for (row, (target, weight)) in targets.iter().zip(weights).enumerate() {
+            let (numeric, categorical) = (rows.numeric_row(row), rows.categorical_row(row));
+            self.learn_one(numeric, categorical, *target, *weight, out.row_mut(row));
+        }
+    }
+
+    fn publish(&mut self) -> Arc<dyn Predictor> {
+        Arc::new(AutoPredictor { core: self.core.clone(), forest: self.forest.published() })
+    }
+
+    fn save(&self) -> TensorMap {
+        let mut map = self.core.save();
+        map.nest("training", self.training.save());
+        map.nest("past", self.past.save());
+        map.nest("forest", self.forest.save());
+        map
+    }
+
+    fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        let shape = self.core.shape.clone();
+        let mut loaded = Self::new(&self.config, &shape);
+        loaded.core.load(state)?;
+        read_under(state, "training", |state| loaded.training.load(&shape, state))?;
+        loaded.past = read_under(state, "past", |state| Past::load(&shape, state))?;
+        read_under(state, "forest", |state| loaded.forest.load(state))?;
+        *self = loaded;
+        Ok(())
+    }
+}
+
+/// The forward pass, shared by learner and predictor so that they agree to the bit.
+pub(super) fn predict(
+    core: &Core,
+    forest: impl Fn((&[f32], &[u64]), &mut Asked, &mut [f32]),
+    rows: &Rows,
+    out: &mut Predictions,
+) {
+    let own = core.shape.numeric;
+    let shape = forest_shape(&core.shape);
+    let (mut scratch, mut asked) = (Scratch::default(), Asked::new(&shape));
+    let mut moment = vec![0.0; core.context_width()];
+    scratch.forest.resize(shape.objective.outputs(), 0.0);
+    out.reset(core.shape.objective.outputs(), rows.len());
+    for row in 0..rows.len() {
+        let (numeric, context) = rows.numeric_row(row).split_at(own);
+        let categorical = rows.categorical_row(row);
+        let context = if context.is_empty() {
+            core.moment.columns(numeric, categorical, &mut moment);
+            &moment
+        } else {
+            context
+        };
+        forest((numeric, categorical), &mut asked, &mut scratch.forest);
+        core.forward(Given { numeric, context, categorical }, &mut scratch);
+        core.answer(&scratch, out.row_mut(row));
+    }
+}

@@ -1,0 +1,32 @@
+//! The learner that is right where nothing speaks for another: experts of all families over the row and its context, and
+//! a combination that learns how much each is worth.
+//!
+//! A row is given its context when it comes (`moment`: moving `averages`, recent `labels`, means of the `targets` of its
+//! categories). `inputs` are what the dense experts read of it: first-order linear models at many rates (`bank`) and
+//! second-order ones (`newton`). Others read codes (`crosses`), distances (`memory`, `votes`), trees, or nothing but the
+//! labels before (`chain`). `core` asks them all, and `stack` combines what they say.
+
+mod averages;
+mod bank;
+mod chain;
+mod core;
+mod crosses;
+mod inputs;
+mod labels;
+mod learner;
+mod memory;
+mod moment;
+mod newton;
+mod paged;
+mod predictor;
+mod ranges;
+mod scores;
+mod stack;
+mod targets;
+mod votes;
+
+#[cfg(test)]
+mod tests;
+
+pub use learner::AutoLearner;
+pub use predictor::AutoPredictor;

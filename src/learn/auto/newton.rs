@@ -1,0 +1,255 @@
+//! A linear model that steps by the inverse of its curvature, with forgetting: an extended Kalman filter for the logistic
+//! loss, recursive least squares for a value (Haykin, "Adaptive filter theory"; Penny and Roberts, "Dynamic logistic
+//! regression", 1999).
+//!
+//! Where inputs go together, as a value and its averages do, or the best weights move, no rate of plain steps comes near.
+
+use super::scores::{self, doubles, floats, ln, pull, sigmoid};
+use crate::detect::{Adwin, AdwinConfig};
+use crate::learn::Objective;
+use crate::learn::encode::read_under;
+use crate::learn::linear::forward::dot;
+use crate::state::{StateError, TensorMap, mismatch};
+
+/// The least curvature that a step counts with: a row that the model is sure of and wrong about is no reason for a leap.
+const CURVATURE_MIN: f32 = 0.02;
+
+/// The least share of labels taken to be wrong.
+const FLIPS_MIN: f32 = 0.01;
+
+/// The weights.
+#[derive(Debug, Clone)]
+pub(super) struct Newton {
+    objective: Objective,
+    stride: usize,
+    /// `[scores, stride]`.
+    weights: Vec<f32>,
+    /// Share of labels that are taken to be the other class, of a model of two classes that reckons with such.
+    flips: Option<f32>,
+}
+
+/// What learning needs beside.
+#[derive(Debug, Clone)]
+pub(super) struct NewtonTraining {
+    /// What is left of an example's say after the next one.
+    forget: f64,
+    /// Variance of a weight before the first example, and its bound ever after.
+    prior: f64,
+    /// `[stride, stride]`: covariance of the weights, the same for all scores; exactly symmetric.
+    covariance: Vec<f64>,
+    inputs: Vec<f64>,
+    gain: Vec<f64>,
+    scaled: Vec<f64>,
+    growth: Vec<f64>,
+    residuals: Vec<f32>,
+    room: Vec<f32>,
+    /// Of the model's errors, where a change opens its weights to new examples.
+    watch: Option<Adwin>,
+}
+
+impl Newton {
+    pub fn new(objective: Objective, stride: usize, forget: f64, prior: f64) -> (Self, NewtonTraining) {
+        let scores = scores::scores(objective);
+        let training = NewtonTraining::new(scores, stride, forget, prior);
+        (Self { objective, stride, weights: vec![0.0; scores * stride], flips: None }, training)
+    }
+
+    /// Reckons with labels that are wrong (Bootkrajang and Kaban, "Label-noise robust logistic regression", 2012): a row
+    /// far on the wrong side hardly pulls.
+    pub fn flipping(mut self) -> Self {
+        self.flips = Some(FLIPS_MIN);
+        self
+    }
+
+    /// The log-odds that a score of a flipping model stands for.
+    pub fn odds(&self, score: f32) -> f32 {
+        match self.flips {
+            None => score,
+            Some(flips) => {
+                let p = flips + (1.0 - 2.0 * flips) * sigmoid(score);
+                ln(p) - ln(1.0 - p)
+            }
+        }
+    }
+
+    /// As [`pull`]; learns the share of flips.
+    fn pull_flipping(&mut self, flips: f32, score: f32, target: f32, residuals: &mut [f32]) -> f32 {
+        let p = sigmoid(score);
+        let seen = flips + (1.0 - 2.0 * flips) * p;
+        let slope = (1.0 - 2.0 * flips) * p * (1.0 - p);
+        let spread = seen * (1.0 - seen);
+        residuals[0] = (target - seen) * slope / spread;
+        let rise = ((target - seen) * (1.0 - 2.0 * p) / spread).clamp(-10.0, 10.0);
+        self.flips = Some((flips + 2e-4 * rise).clamp(FLIPS_MIN, 0.3));
+        slope * slope / spread
+    }
+
+    #[inline]
+    pub fn forward(&self, inputs: &[f32], out: &mut [f32]) {
+        for (out, weights) in out.iter_mut().zip(self.weights.chunks_exact(self.stride)) {
+            *out = dot(weights, inputs);
+        }
+    }
+
+    pub fn learn(
+        &mut self,
+        training: &mut NewtonTraining,
+        inputs: &[f32],
+        said: &[f32],
+        target: f32,
+        importance: f32,
+    ) {
+        let curvature = match self.flips {
+            Some(flips) => self.pull_flipping(flips, said[0], target, &mut training.residuals),
+            None => pull(self.objective, said, target, &mut training.room, &mut training.residuals),
+        };
+        if let Some(watch) = &mut training.watch {
+            let (residuals, class) = (&training.residuals, target as usize);
+            let error = match self.objective {
+                Objective::Regress => f64::from((residuals[0].abs() * 0.25).min(1.0)),
+                Objective::Classify { .. } if residuals.len() == 1 => {
+                    f64::from(u8::from((said[0] > 0.0) != (target > 0.5)))
+                }
+                Objective::Classify { .. } => {
+                    f64::from(u8::from(said.iter().any(|score| *score > said[class])))
+                }
+            };
+            if watch.update(error).is_some_and(|change| change.is_rise()) {
+                training.restart();
+            }
+        }
+        let gain_per_residual = training.gain(inputs, curvature.max(CURVATURE_MIN), importance.min(8.0));
+        for (weights, residual) in self.weights.chunks_exact_mut(self.stride).zip(&training.residuals) {
+            let step = gain_per_residual * f64::from(*residual);
+            for (weight, gain) in weights.iter_mut().zip(&training.gain) {
+                *weight = (f64::from(*weight) + step * gain).clamp(-1e6, 1e6) as f32;
+            }
+        }
+    }
+
+    pub fn is_finite(&self) -> bool {
+        self.weights.iter().all(|weight| weight.is_finite())
+    }
+
+    pub fn save(&self) -> TensorMap {
+        let mut map = TensorMap::new();
+        map.put_f32("weights", &self.weights);
+        if let Some(flips) = self.flips {
+            map.put_f32_one("flips", flips);
+        }
+        map
+    }
+
+    pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        let weights = floats(state, "weights", self.weights.len())?;
+        if let Some(flips) = &mut self.flips {
+            let found = state.f32_one("flips")?;
+            if !(FLIPS_MIN..=0.3).contains(&found) {
+                return Err(mismatch("flips", found, "a share from 0.01 to 0.3"));
+            }
+            *flips = found;
+        }
+        self.weights = weights;
+        Ok(())
+    }
+}
+
+impl NewtonTraining {
+    pub fn new(scores: usize, stride: usize, forget: f64, prior: f64) -> Self {
+        let mut training = Self {
+            forget,
+            prior,
+            covariance: vec![0.0; stride * stride],
+            inputs: vec![0.0; stride],
+            gain: vec![0.0; stride],
+            scaled: vec![0.0; stride],
+            growth: vec![1.0; stride],
+            residuals: vec![0.0; scores],
+            room: vec![0.0; scores],
+            watch: None,
+        };
+        training.restart();
+        training
+    }
+
+    /// With an eye on the errors: once they rise, the weights are as open as at first.
+    pub fn watched(mut self) -> Self {
+        self.watch = Some(Adwin::new(AdwinConfig::default()));
+        self
+    }
+
+    /// The direction that [`NewtonTraining::gain`] found.
+    pub fn direction(&self) -> &[f64] {
+        &self.gain
+    }
+
+    fn restart(&mut self) {
+        let stride = self.inputs.len();
+        self.covariance.fill(0.0);
+        (0..stride).for_each(|i| self.covariance[i * stride + i] = self.prior);
+    }
+
+    /// Takes an input into the covariance; returns what a residual's step is along `gain`.
+    pub fn gain(&mut self, inputs: &[f32], curvature: f32, importance: f32) -> f64 {
+        let stride = self.inputs.len();
+        self.inputs.iter_mut().zip(inputs).for_each(|(to, from)| *to = f64::from(*from));
+        for (gain, row) in self.gain.iter_mut().zip(self.covariance.chunks_exact(stride)) {
+            *gain = dot64(row, &self.inputs);
+        }
+        let spread = dot64(&self.gain, &self.inputs);
+        let (curvature, importance) = (f64::from(curvature), f64::from(importance));
+        if !(0.0..1e12).contains(&spread) {
+            self.restart();
+            return 0.0;
+        }
+        let shrink = importance / (1.0 + importance * curvature * spread);
+        let by = curvature * shrink;
+        // Old examples fade only where newer ones have said something: a weight is never less known than at first.
+        let fade = (1.0 / self.forget).sqrt();
+        for i in 0..stride {
+            let variance = self.covariance[i * stride + i];
+            self.growth[i] = if variance * fade * fade < self.prior { fade } else { 1.0 };
+        }
+        // A row's factor and a column's are the same numbers, so that the matrix stays symmetric to the bit.
+        let root = by.sqrt();
+        self.scaled.iter_mut().zip(&self.gain).for_each(|(scaled, gain)| *scaled = root * gain);
+        for (i, row) in self.covariance.chunks_exact_mut(stride).enumerate() {
+            let (gain, growth) = (self.scaled[i], self.growth[i]);
+            for ((entry, other), grow) in row.iter_mut().zip(&self.scaled).zip(&self.growth) {
+                *entry = (*entry - gain * other) * (growth * grow);
+            }
+        }
+        shrink
+    }
+
+    pub fn save(&self) -> TensorMap {
+        let mut map = TensorMap::new();
+        map.put_f64("covariance", &self.covariance);
+        if let Some(watch) = &self.watch {
+            map.nest("watch", watch.save());
+        }
+        map
+    }
+
+    pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        self.covariance = doubles(state, "covariance", self.covariance.len())?;
+        if let Some(watch) = &mut self.watch {
+            read_under(state, "watch", |state| watch.load(state))?;
+        }
+        Ok(())
+    }
+}
+
+/// The sum of products, in an order that depends on the length only, which is a multiple of eight.
+#[inline(always)]
+fn dot64(a: &[f64], b: &[f64]) -> f64 {
+    let (a, _) = a.as_chunks::<8>();
+    let (b, _) = b.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+}

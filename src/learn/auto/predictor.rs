@@ -1,0 +1,44 @@
+use super::core::{Core, forest_shape};
+use super::learner::predict;
+use crate::config::ModelConfig;
+use crate::learn::encode::read_under;
+use crate::learn::ensemble::{Asked, ForestPredictor};
+use crate::learn::{Predictions, Predictor, Shape};
+use crate::schema::Rows;
+use crate::state::{StateError, TensorMap};
+
+/// What serving needs of the experts and their combination.
+#[derive(Debug, Clone)]
+pub struct AutoPredictor {
+    pub(super) core: Core,
+    pub(super) forest: ForestPredictor,
+}
+
+impl AutoPredictor {
+    /// What [`Predictor::save`] wrote of a model of this configuration and shape.
+    pub fn load(config: &ModelConfig, shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
+        let (mut core, _) = Core::new(config, shape);
+        core.load(state)?;
+        let forest = read_under(state, "forest", |state| ForestPredictor::load(&forest_shape(shape), state))?;
+        Ok(Self { core, forest })
+    }
+}
+
+impl Predictor for AutoPredictor {
+    fn predict(&self, rows: &Rows, out: &mut Predictions) {
+        let forest = |row: (&[f32], &[u64]), asked: &mut Asked, out: &mut [f32]| {
+            self.forest.ask(row, asked, out);
+        };
+        predict(&self.core, forest, rows, out);
+    }
+
+    fn is_finite(&self) -> bool {
+        self.core.is_finite() && self.forest.is_finite()
+    }
+
+    fn save(&self) -> TensorMap {
+        let mut map = self.core.save();
+        map.nest("forest", self.forest.save());
+        map
+    }
+}

@@ -1,0 +1,283 @@
+//! The combination: linear models over the experts' log-odds learn how much each is worth (stacking, Wolpert 1992, here
+//! online and of second order), and a mixture with fixed share (Herbster and Warmuth, "Tracking the best expert", 1998)
+//! over these and the experts themselves is never much worse than the best of all.
+
+use super::newton::NewtonTraining;
+use super::scores::{self, SURE, floats, respond};
+use crate::learn::Objective;
+use crate::learn::encode::read_under;
+use crate::learn::exponential::exp;
+use crate::state::{StateError, TensorMap, at_least};
+
+/// How much of an example's say is left after the next one, of each linear model.
+const FORGET: [f64; 3] = [0.99998, 0.9995, 0.99];
+
+/// Variance of a weight before the first example.
+const PRIOR: f64 = 0.01;
+
+/// What each candidate of the mixture gives to all others at every example.
+const SHARE: f32 = 2e-4;
+
+const LANES: usize = 8;
+
+#[derive(Debug, Clone)]
+pub(super) struct Stack {
+    objective: Objective,
+    experts: usize,
+    scores: usize,
+    /// Weights of a linear model: experts and, for one score, a bias; a multiple of eight.
+    stride: usize,
+    /// `[models, stride]`.
+    weights: Vec<f32>,
+    /// `[models + experts]`: probabilities.
+    mixture: Vec<f32>,
+    /// `[2, models + experts + 1]`: shares of rows told right, of the last thousands and of the last hundreds, by each
+    /// candidate and by the mixture; of a regression 0.
+    right: Vec<f32>,
+    /// Rows learned, while they are few.
+    learned: f32,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct StackTraining {
+    models: Vec<NewtonTraining>,
+    inputs: Vec<f32>,
+    losses: Vec<f32>,
+    /// Mean squared error of late, of a regression.
+    error: f32,
+}
+
+/// What the stack says of one row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    /// `[models, scores]`.
+    scores: Vec<f32>,
+    /// `[models + experts, outputs]`: probabilities, or values.
+    candidates: Vec<f32>,
+    /// The likeliest class by the mixture.
+    mixed: usize,
+    /// `[outputs]`.
+    pub out: Vec<f32>,
+}
+
+impl Stack {
+    pub fn new(objective: Objective, experts: usize) -> (Self, StackTraining) {
+        let scores = scores::scores(objective);
+        let stride = (experts + 1).next_multiple_of(LANES);
+        let models = FORGET.len();
+        let mut weights = vec![0.0; models * stride];
+        for weights in weights.chunks_exact_mut(stride) {
+            weights[..experts].fill(1.0 / experts as f32);
+        }
+        let candidates = models + experts;
+        let training = StackTraining {
+            models: FORGET.iter().map(|forget| NewtonTraining::new(scores, stride, *forget, PRIOR)).collect(),
+            inputs: vec![0.0; stride],
+            losses: vec![0.0; candidates],
+            error: 1.0,
+        };
+        let mixture = vec![1.0 / candidates as f32; candidates];
+        let right = vec![0.0; 2 * (candidates + 1)];
+        (Self { objective, experts, scores, stride, weights, mixture, right, learned: 0.0 }, training)
+    }
+
+    /// Combines opinions, `[experts, scores]`.
+    pub fn forward(&self, opinions: &[f32], said: &mut Said) {
+        let outputs = self.objective.outputs();
+        let models = FORGET.len();
+        said.scores.resize(models * self.scores, 0.0);
+        said.candidates.resize((models + self.experts) * outputs, 0.0);
+        said.out.resize(outputs, 0.0);
+        for (scores, weights) in
+            said.scores.chunks_exact_mut(self.scores).zip(self.weights.chunks_exact(self.stride))
+        {
+            scores.fill(if self.scores == 1 { weights[self.experts] } else { 0.0 });
+            for (weight, opinion) in weights.iter().zip(opinions.chunks_exact(self.scores)) {
+                scores.iter_mut().zip(opinion).for_each(|(score, opinion)| *score += weight * opinion);
+            }
+            scores.iter_mut().for_each(|score| *score = score.clamp(-2.0 * SURE, 2.0 * SURE));
+        }
+        let all = said.scores.chunks_exact(self.scores).chain(opinions.chunks_exact(self.scores));
+        said.out.fill(0.0);
+        for ((scores, candidate), share) in
+            all.zip(said.candidates.chunks_exact_mut(outputs)).zip(&self.mixture)
+        {
+            respond(self.objective, scores, candidate);
+            said.out.iter_mut().zip(candidate).for_each(|(out, p)| *out += share * *p);
+        }
+        if self.objective != Objective::Regress {
+            let inverse = 1.0 / said.out.iter().sum::<f32>();
+            said.out.iter_mut().for_each(|out| *out *= inverse);
+            said.mixed = highest(&said.out);
+            self.decide(said);
+        }
+    }
+
+    /// Candidates are mixed by their probabilities, and one whose probabilities are poor may still be right more often:
+    /// where one has been for long, and is not less so of late, it says which class is the likeliest.
+    fn decide(&self, said: &mut Said) {
+        const BETTER: f32 = 0.0015;
+        const WORSE: f32 = 0.01;
+        let (long, short) = self.right.split_at(self.right.len() / 2);
+        let best = highest(&long[..long.len() - 1]);
+        let mixed = long.len() - 1;
+        if self.learned < 500.0 || long[best] < long[mixed] + BETTER || short[best] < short[mixed] - WORSE {
+            return;
+        }
+        let outputs = said.out.len();
+        let class = highest(&said.candidates[best * outputs..(best + 1) * outputs]);
+        let top = said.out[said.mixed];
+        if class != said.mixed {
+            // As near as can be to what the probabilities were.
+            let both = top + said.out[class];
+            said.out[class] = both * 0.505;
+            said.out[said.mixed] = both * 0.495;
+        }
+    }
+
+    pub fn learn(
+        &mut self,
+        training: &mut StackTraining,
+        opinions: &[f32],
+        said: &Said,
+        target: f32,
+        importance: f32,
+    ) {
+        if self.objective != Objective::Regress {
+            self.count(said, target as usize);
+        }
+        self.mix(training, said, target);
+        let StackTraining { models, inputs, .. } = training;
+        let outputs = self.objective.outputs();
+        for (index, model) in models.iter_mut().enumerate() {
+            let answer = &said.candidates[index * outputs..(index + 1) * outputs];
+            inputs.fill(0.0);
+            // A class against the rest: exactly the gradient, and the curvature along it.
+            let (residual, curvature) = match self.objective {
+                Objective::Classify { .. } if self.scores == 1 => {
+                    inputs[..self.experts].copy_from_slice(opinions);
+                    inputs[self.experts] = 1.0;
+                    (target - answer[1], answer[0] * answer[1])
+                }
+                Objective::Classify { .. } => {
+                    let class = target as usize;
+                    let rest = (1.0 - answer[class]).max(1e-6);
+                    for (input, opinion) in inputs.iter_mut().zip(opinions.chunks_exact(self.scores)) {
+                        let others = opinion.iter().zip(answer).enumerate();
+                        let mean: f32 = others.filter(|(k, _)| *k != class).map(|(_, (o, p))| o * p).sum();
+                        *input = (opinion[class] - mean / rest).clamp(-2.0 * SURE, 2.0 * SURE);
+                    }
+                    (1.0 - answer[class], answer[class] * rest)
+                }
+                Objective::Regress => {
+                    inputs[..self.experts].copy_from_slice(opinions);
+                    inputs[self.experts] = 1.0;
+                    ((target - answer[0]).clamp(-SURE, SURE), 1.0)
+                }
+            };
+            let step = model.gain(inputs, curvature.max(0.02), importance.min(8.0)) * f64::from(residual);
+            let weights = &mut self.weights[index * self.stride..(index + 1) * self.stride];
+            for (weight, gain) in weights.iter_mut().zip(model.direction()) {
+                *weight = (f64::from(*weight) + step * gain).clamp(-1e3, 1e3) as f32;
+            }
+        }
+    }
+
+    /// Counts who told a class right.
+    fn count(&mut self, said: &Said, class: usize) {
+        const LONG: f32 = 4_000.0;
+        const SHORT: f32 = 200.0;
+        self.learned = (self.learned + 1.0).min(LONG);
+        let outputs = self.objective.outputs();
+        let (long, short) = self.right.split_at_mut(self.mixture.len() + 1);
+        let (slow, fast) = (1.0 / self.learned, 1.0 / self.learned.min(SHORT));
+        let answers = said.candidates.chunks_exact(outputs).map(highest).chain([said.mixed]);
+        for ((long, short), answer) in long.iter_mut().zip(short).zip(answers) {
+            let right = f32::from(answer == class);
+            *long += slow * (right - *long);
+            *short += fast * (right - *short);
+        }
+    }
+
+    /// Weighs the candidates by what they lost.
+    fn mix(&mut self, training: &mut StackTraining, said: &Said, target: f32) {
+        let StackTraining { losses, error, .. } = training;
+        let outputs = self.objective.outputs();
+        if self.objective == Objective::Regress {
+            let miss = (target - said.out[0]).clamp(-SURE, SURE);
+            *error += 0.01 * (miss * miss - *error);
+        }
+        let sharpness = 0.5 / (*error + 1e-4);
+        let mut least = f32::MAX;
+        for (loss, candidate) in losses.iter_mut().zip(said.candidates.chunks_exact(outputs)) {
+            *loss = match self.objective {
+                Objective::Classify { .. } => -scores::ln(candidate[target as usize].max(1e-6)),
+                Objective::Regress => {
+                    let miss = (target - candidate[0]).clamp(-SURE, SURE);
+                    (miss * miss * sharpness).min(10.0)
+                }
+            };
+            least = least.min(*loss);
+        }
+        let mut total = 0.0;
+        for (share, loss) in self.mixture.iter_mut().zip(losses.iter()) {
+            *share *= exp(least - loss);
+            total += *share;
+        }
+        let (keep, even) = ((1.0 - SHARE) / total, SHARE / self.mixture.len() as f32);
+        self.mixture.iter_mut().for_each(|share| *share = *share * keep + even);
+    }
+
+    pub fn is_finite(&self) -> bool {
+        self.weights.iter().chain(&self.mixture).all(|weight| weight.is_finite())
+    }
+
+    pub fn save(&self) -> TensorMap {
+        let mut map = TensorMap::new();
+        map.put_f32("weights", &self.weights);
+        map.put_f32("mixture", &self.mixture);
+        map.put_f32("right", &self.right);
+        map.put_f32_one("learned", self.learned);
+        map
+    }
+
+    pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        let weights = floats(state, "weights", self.weights.len())?;
+        self.mixture = at_least(floats(state, "mixture", self.mixture.len())?, 0.0, "mixture")?;
+        self.right = floats(state, "right", self.right.len())?;
+        self.learned = at_least(vec![state.f32_one("learned")?], 0.0, "learned")?[0];
+        self.weights = weights;
+        Ok(())
+    }
+}
+
+/// The first of the highest.
+#[inline(always)]
+fn highest(numbers: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, number) in numbers.iter().enumerate().skip(1) {
+        if *number > numbers[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+impl StackTraining {
+    pub fn save(&self) -> TensorMap {
+        let mut map = TensorMap::new();
+        map.put_f32_one("error", self.error);
+        for (index, model) in self.models.iter().enumerate() {
+            map.nest(&format!("model/{index}"), model.save());
+        }
+        map
+    }
+
+    pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        self.error = at_least(vec![state.f32_one("error")?], 0.0, "error")?[0];
+        for (index, model) in self.models.iter_mut().enumerate() {
+            read_under(state, &format!("model/{index}"), |state| model.load(state))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Tests of the whole learner.
+
+use crate::config::{AutoConfig, LearnerKind, ModelConfig};
+use crate::learn::Objective;
+use crate::learn::testing::{BINARY, Data, SplitMix, contract, elec2};
+
+fn model(auto: AutoConfig) -> ModelConfig {
+    ModelConfig { learner: LearnerKind::Auto, auto, ..ModelConfig::default() }
+}
+
+#[test]
+fn it_does_what_every_learner_owes() {
+    let small = AutoConfig { trees: 2, window: 20, memory_rows_max: 300, bits: 8, ..AutoConfig::default() };
+    let without =
+        AutoConfig { matrix_inputs_max: 0, trees: 1, window: 5, memory_rows_max: 1, ..small.clone() };
+    let objectives =
+        [BINARY, Objective::Classify { classes: 3 }, Objective::Classify { classes: 40 }, Objective::Regress];
+    contract(&[model(small), model(without)], &objectives, 24);
+}
+
+/// On the same 150 rows the linear learner has 0.8 or less.
+#[test]
+fn it_learns_from_the_first_rows_on() {
+    let data = elec2();
+    let learner = &mut *data.learner(&model(AutoConfig::default()), BINARY);
+    let accuracy = data.accuracy(&data.teach(learner));
+    assert!(accuracy > 0.85, "{accuracy}");
+}
+
+#[test]
+fn labels_with_a_period_are_foretold_from_columns_that_tell_nothing() {
+    let mut random = SplitMix(3);
+    let mut data = Data::new(1, 0);
+    for row in 0..3_000 {
+        data.push(&[random.unit_f32()], &[], f32::from([1, 0, 0, 1, 1, 0, 1][row % 7] == 1), 1.0);
+    }
+    let learner = &mut *data.learner(&model(AutoConfig::default()), BINARY);
+    data.part(0..2_000).teach(learner);
+    let then = data.part(2_000..3_000);
+    let accuracy = then.accuracy(&then.teach(learner));
+    assert!(accuracy > 0.99, "{accuracy}");
+}
+
+#[test]
+fn after_an_abrupt_drift_it_is_soon_as_good_as_before() {
+    let mut random = SplitMix(5);
+    let mut data = Data::new(2, 0);
+    for row in 0..4_000 {
+        let (x, y) = (random.unit_f32(), random.unit_f32());
+        data.push(&[x, y], &[], f32::from((x > y) == (row < 2_000)), 1.0);
+    }
+    let learner = &mut *data.learner(&model(AutoConfig::default()), BINARY);
+    data.part(0..2_300).teach(learner);
+    let then = data.part(2_300..4_000);
+    let accuracy = then.accuracy(&then.teach(learner));
+    assert!(accuracy > 0.95, "{accuracy}");
+}
+
+#[test]
+fn labels_that_are_flipped_do_not_move_the_border() {
+    let mut random = SplitMix(9);
+    let (mut noisy, mut clean) = (Data::new(2, 0), Data::new(2, 0));
+    for row in 0..4_000 {
+        let (x, y) = (random.unit_f32(), random.unit_f32());
+        let class = f32::from(x + y > 1.0);
+        if row < 3_000 {
+            noisy.push(&[x, y], &[], if random.unit_f32() < 0.2 { 1.0 - class } else { class }, 1.0);
+        } else {
+            clean.push(&[x, y], &[], class, 1.0);
+        }
+    }
+    let learner = &mut *noisy.learner(&model(AutoConfig::default()), BINARY);
+    noisy.teach(learner);
+    let accuracy = clean.accuracy(&clean.ask(learner));
+    assert!(accuracy > 0.95, "{accuracy}");
+}
+
+#[test]
+fn a_curved_value_is_learned_to_a_small_part_of_its_variance() {
+    let mut random = SplitMix(7);
+    let mut data = Data::new(3, 0);
+    for _ in 0..4_000 {
+        let (x, y) = (random.unit_f32() * 2.0 - 1.0, random.unit_f32() * 2.0 - 1.0);
+        data.push(&[x, y, random.unit_f32()], &[], 1e4 + 500.0 * (x * y + x), 1.0);
+    }
+    let learner = &mut *data.learner(&model(AutoConfig::default()), Objective::Regress);
+    data.part(0..3_000).teach(learner);
+    let then = data.part(3_000..4_000);
+    let out = then.teach(learner);
+    let squares = |value: &dyn Fn(usize) -> f32| -> f32 {
+        (0..1_000).map(|row| (value(row) - then.targets[row]).powi(2)).sum()
+    };
+    let (missed, spread) = (squares(&|row| out.row(row)[0]), squares(&|_| 1e4));
+    assert!(missed < 0.02 * spread, "{missed} of {spread}");
+}
