@@ -15,7 +15,7 @@ use crate::state::{StateError, TensorMap, mismatch};
 const ROWS: usize = 256;
 
 /// Buckets that a search looks into.
-const PROBES: usize = 10;
+const PROBES: usize = 6;
 
 const LANES: usize = 8;
 
