@@ -32,13 +32,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     println!("nanoseconds of CPU an event, {} rounds of {} events", args.rounds, args.events);
     println!("{:10} {:>8} {:>8}", "stage", "least", "median");
-    let stages: [(&str, fn(&StageCosts) -> u64); 3] = [
-        ("describe", |costs| costs.describe_ns),
-        ("decode", |costs| costs.decode_ns),
-        ("apply", |costs| costs.apply_ns),
-    ];
-    for (name, of) in stages {
-        let mut each: Vec<f64> = rounds.iter().map(|costs| of(costs) as f64 / costs.events as f64).collect();
+    let stages = |costs: &StageCosts| [costs.describe_ns, costs.decode_ns, costs.apply_ns];
+    for (index, name) in ["describe", "decode", "apply"].into_iter().enumerate() {
+        let mut each: Vec<f64> =
+            rounds.iter().map(|costs| stages(costs)[index] as f64 / costs.events as f64).collect();
         each.sort_by(f64::total_cmp);
         println!("{name:10} {:>8.0} {:>8.0}", each[0], each[each.len() / 2]);
     }
@@ -53,7 +50,8 @@ fn batches(args: &Args) -> Vec<Records> {
     let (mut key, mut value) = (Vec::new(), Vec::new());
     let mut batches = Vec::new();
     for row in 0..args.events {
-        (key.clear(), value.clear());
+        key.clear();
+        value.clear();
         source.key(row, &mut key);
         source.event_json(row, &mut value);
         let headers = std::iter::empty();

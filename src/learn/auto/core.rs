@@ -51,6 +51,9 @@ const WATCHED: f64 = 0.9999;
 /// Opinions of the two memories of neighbours.
 const NEAR: usize = votes::AGED_OPINIONS + votes::OPINIONS;
 
+/// Opinions of trees: the forest's, and the boosted ones'.
+const TREES: usize = 2;
+
 /// Squared distance of two categories, beside columns of deviation 1 and beside columns of range 1.
 const MISMATCH: f32 = 2.0;
 const MISMATCH_OF_RANGE: f32 = 1.0;
@@ -84,6 +87,8 @@ pub(super) struct Scratch {
     found: Found,
     /// The forest's probabilities.
     pub forest: Vec<f32>,
+    /// The boosted trees' prediction.
+    pub boosted: Vec<f32>,
     bucket: usize,
     pub said: Said,
 }
@@ -115,7 +120,7 @@ pub(super) struct Core {
     stack: Stack,
 }
 
-/// What learning needs beside, the forest aside.
+/// What learning needs beside, the trees aside.
 #[derive(Debug, Clone)]
 pub(super) struct Training {
     learned: Learned,
@@ -158,8 +163,13 @@ impl Core {
         });
         let (newtons, newton_training): (Vec<_>, Vec<_>) = made.unzip();
         let row_bytes = 8 + 4 * (shape.numeric + shape.categorical);
-        let experts =
-            RAW_RATES.len() + FULL_RATES.len() + newtons.len() + crosses::MODELS + chain::OPINIONS + NEAR + 1;
+        let experts = RAW_RATES.len()
+            + FULL_RATES.len()
+            + newtons.len()
+            + crosses::MODELS
+            + chain::OPINIONS
+            + NEAR
+            + TREES;
         let (stack, stack_training) = Stack::new(objective, experts);
         let target = (objective == Objective::Regress).then(|| Standardiser::new(1));
         let core = Self {
@@ -208,7 +218,8 @@ impl Core {
         }
     }
 
-    /// Asks all experts and combines what they say: `scratch.said.out`. `scratch.forest` has the forest's say.
+    /// Asks all experts and combines what they say: `scratch.said.out`. `scratch.forest` and `scratch.boosted` have the
+    /// trees' say.
     pub fn forward(&self, given: Given<'_>, scratch: &mut Scratch) {
         let Scratch { context, inputs, products, linear, opinions, codes, said, .. } = scratch;
         let scores = self.scores;
@@ -232,7 +243,7 @@ impl Core {
         }
         self.crosses.encode(given.numeric, inputs, given.categorical, codes);
         self.crosses.forward(codes, crossed);
-        opinions.resize((models + chain::OPINIONS + NEAR + 1) * scores, 0.0);
+        opinions.resize((models + chain::OPINIONS + NEAR + TREES) * scores, 0.0);
         let (of_models, rest) = opinions.split_at_mut(models * scores);
         for (score, out) in linear.chunks_exact(scores).zip(of_models.chunks_exact_mut(scores)) {
             bound(score, out);
@@ -257,8 +268,9 @@ impl Core {
                 out.clone_from(&z[0]);
             }
         }
-        let (near, of_forest) = rest.split_at_mut(NEAR * scores);
-        let Scratch { numbers, categories, found, forest, bucket, .. } = scratch;
+        let (near, of_trees) = rest.split_at_mut(NEAR * scores);
+        let (of_forest, of_boosted) = of_trees.split_at_mut(scores);
+        let Scratch { numbers, categories, found, forest, boosted, bucket, .. } = scratch;
         numbers.resize(self.shape.numeric, 0.0);
         categories.resize(self.shape.categorical, 0);
         let scaling = self.inputs.raw();
@@ -278,10 +290,14 @@ impl Core {
             age: self.window.age(*place) as f32,
         }));
         self.vote(found, short);
-        match self.shape.objective {
-            Objective::Classify { .. } => opinion(forest, of_forest),
-            Objective::Regress => {
+        match &self.target {
+            None => {
+                opinion(forest, of_forest);
+                opinion(boosted, of_boosted);
+            }
+            Some(target) => {
                 of_forest[0] = forest.iter().zip(&self.bins).map(|(p, value)| p * value).sum();
+                target.apply(boosted, of_boosted);
             }
         }
         self.stack.forward(opinions, said);

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use super::core::{Core, Given, Scratch, Training, forest_shape};
 use super::moment::Past;
 use super::predictor::AutoPredictor;
-use crate::config::{ForestConfig, ModelConfig};
+use crate::config::{BoostingConfig, ForestConfig, ModelConfig};
 use crate::learn::encode::read_under;
-use crate::learn::ensemble::{Asked, Forest};
+use crate::learn::ensemble::{Asked, AskedBoosting, Boosting, Forest};
 use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
@@ -22,9 +22,10 @@ pub struct AutoLearner {
     training: Training,
     past: Past,
     forest: Forest,
+    boosting: Boosting,
     scratch: Scratch,
     context: Vec<f32>,
-    asked: Asked,
+    asked: (Asked, AskedBoosting),
 }
 
 pub(super) fn forest_config(config: &ModelConfig) -> ForestConfig {
@@ -44,16 +45,17 @@ impl AutoLearner {
             config: config.clone(),
             past: Past::new(shape),
             forest: Forest::adaptive(&forest_config(config), config.seed, &forest_shape),
+            boosting: Boosting::new(&BoostingConfig::default(), config.seed, shape),
             scratch: Scratch::default(),
             context: vec![0.0; core.context_width()],
-            asked: Asked::new(&forest_shape),
+            asked: (Asked::new(&forest_shape), AskedBoosting::new(shape)),
             core,
             training,
         }
     }
 
     fn learn_one(&mut self, numeric: &[f32], categorical: &[u64], target: f32, weight: f32, out: &mut [f32]) {
-        let Self { core, training, past, forest, scratch, context, asked, .. } = self;
+        let Self { core, training, past, forest, boosting, scratch, context, asked, .. } = self;
         let own = core.shape.numeric;
         let (numeric, given) = numeric.split_at(own);
         let importance = core.shape.objective.importance(target, weight);
@@ -73,7 +75,12 @@ impl AutoLearner {
             (Some(weight), Objective::Classify { .. }) => {
                 forest.learn_values(row, class as f32, weight, &mut scratch.forest)
             }
-            _ => forest.ask(row, asked, &mut scratch.forest),
+            _ => forest.ask(row, &mut asked.0, &mut scratch.forest),
+        }
+        scratch.boosted.resize(core.shape.objective.outputs(), 0.0);
+        match importance {
+            Some(weight) => boosting.learn_values(row, target, weight, &mut scratch.boosted),
+            None => boosting.ask(row, &mut asked.1, &mut scratch.boosted),
         }
         core.forward(given, scratch);
         core.answer(scratch, out);
@@ -103,10 +110,11 @@ impl Learner for AutoLearner {
     }
 
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        let forest = |row: (&[f32], &[u64]), asked: &mut Asked, out: &mut [f32]| {
-            self.forest.ask(row, asked, out);
+        let trees = |row: (&[f32], &[u64]), asked: &mut (Asked, AskedBoosting), scratch: &mut Scratch| {
+            self.forest.ask(row, &mut asked.0, &mut scratch.forest);
+            self.boosting.ask(row, &mut asked.1, &mut scratch.boosted);
         };
-        predict(&self.core, forest, rows, out);
+        predict(&self.core, trees, rows, out);
     }
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
@@ -119,7 +127,8 @@ impl Learner for AutoLearner {
     }
 
     fn publish(&mut self) -> Arc<dyn Predictor> {
-        Arc::new(AutoPredictor { core: self.core.clone(), forest: self.forest.published() })
+        let (forest, boosting) = (self.forest.published(), self.boosting.published());
+        Arc::new(AutoPredictor { core: self.core.clone(), forest, boosting })
     }
 
     fn save(&self) -> TensorMap {
@@ -127,6 +136,7 @@ impl Learner for AutoLearner {
         map.nest("training", self.training.save());
         map.nest("past", self.past.save());
         map.nest("forest", self.forest.save());
+        map.nest("boosting", self.boosting.save());
         map
     }
 
@@ -137,6 +147,7 @@ impl Learner for AutoLearner {
         read_under(state, "training", |state| loaded.training.load(&shape, state))?;
         loaded.past = read_under(state, "past", |state| Past::load(&shape, state))?;
         read_under(state, "forest", |state| loaded.forest.load(state))?;
+        read_under(state, "boosting", |state| loaded.boosting.load(state))?;
         *self = loaded;
         Ok(())
     }
@@ -145,15 +156,17 @@ impl Learner for AutoLearner {
 /// The forward pass, shared by learner and predictor so that they agree to the bit.
 pub(super) fn predict(
     core: &Core,
-    forest: impl Fn((&[f32], &[u64]), &mut Asked, &mut [f32]),
+    trees: impl Fn((&[f32], &[u64]), &mut (Asked, AskedBoosting), &mut Scratch),
     rows: &Rows,
     out: &mut Predictions,
 ) {
     let own = core.shape.numeric;
     let shape = forest_shape(&core.shape);
-    let (mut scratch, mut asked) = (Scratch::default(), Asked::new(&shape));
+    let mut scratch = Scratch::default();
+    let mut asked = (Asked::new(&shape), AskedBoosting::new(&core.shape));
     let mut moment = vec![0.0; core.context_width()];
     scratch.forest.resize(shape.objective.outputs(), 0.0);
+    scratch.boosted.resize(core.shape.objective.outputs(), 0.0);
     out.reset(core.shape.objective.outputs(), rows.len());
     for row in 0..rows.len() {
         let (numeric, context) = rows.numeric_row(row).split_at(own);
@@ -164,7 +177,7 @@ pub(super) fn predict(
         } else {
             context
         };
-        forest((numeric, categorical), &mut asked, &mut scratch.forest);
+        trees((numeric, categorical), &mut asked, &mut scratch);
         core.forward(Given { numeric, context, categorical }, &mut scratch);
         core.answer(&scratch, out.row_mut(row));
     }

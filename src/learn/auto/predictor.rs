@@ -1,8 +1,8 @@
-use super::core::{Core, forest_shape};
+use super::core::{Core, Scratch, forest_shape};
 use super::learner::predict;
-use crate::config::ModelConfig;
+use crate::config::{BoostingConfig, ModelConfig};
 use crate::learn::encode::read_under;
-use crate::learn::ensemble::{Asked, ForestPredictor};
+use crate::learn::ensemble::{Asked, AskedBoosting, BoostingPredictor, ForestPredictor};
 use crate::learn::{Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
@@ -12,6 +12,7 @@ use crate::state::{StateError, TensorMap};
 pub struct AutoPredictor {
     pub(super) core: Core,
     pub(super) forest: ForestPredictor,
+    pub(super) boosting: BoostingPredictor,
 }
 
 impl AutoPredictor {
@@ -20,25 +21,30 @@ impl AutoPredictor {
         let (mut core, _) = Core::new(config, shape);
         core.load(state)?;
         let forest = read_under(state, "forest", |state| ForestPredictor::load(&forest_shape(shape), state))?;
-        Ok(Self { core, forest })
+        let boosting = read_under(state, "boosting", |state| {
+            BoostingPredictor::load(&BoostingConfig::default(), shape, state)
+        })?;
+        Ok(Self { core, forest, boosting })
     }
 }
 
 impl Predictor for AutoPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        let forest = |row: (&[f32], &[u64]), asked: &mut Asked, out: &mut [f32]| {
-            self.forest.ask(row, asked, out);
+        let trees = |row: (&[f32], &[u64]), asked: &mut (Asked, AskedBoosting), scratch: &mut Scratch| {
+            self.forest.ask(row, &mut asked.0, &mut scratch.forest);
+            self.boosting.ask(row, &mut asked.1, &mut scratch.boosted);
         };
-        predict(&self.core, forest, rows, out);
+        predict(&self.core, trees, rows, out);
     }
 
     fn is_finite(&self) -> bool {
-        self.core.is_finite() && self.forest.is_finite()
+        self.core.is_finite() && self.forest.is_finite() && self.boosting.is_finite()
     }
 
     fn save(&self) -> TensorMap {
         let mut map = self.core.save();
         map.nest("forest", self.forest.save());
+        map.nest("boosting", self.boosting.save());
         map
     }
 }

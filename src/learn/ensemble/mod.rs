@@ -12,6 +12,7 @@ mod poisson;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::learn) use boosting::AskedBoosting;
 pub use boosting::{Boosting, BoostingPredictor};
 pub(in crate::learn) use forest::Asked;
 pub use forest::{Forest, ForestPredictor};

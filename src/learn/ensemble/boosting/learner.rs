@@ -56,6 +56,52 @@ impl Boosting {
     }
 }
 
+/// Room to ask boosted trees about a row.
+#[derive(Debug, Clone)]
+pub(in crate::learn) struct AskedBoosting {
+    row: Row,
+    scratch: Scratch,
+}
+
+impl AskedBoosting {
+    pub fn new(shape: &Shape) -> Self {
+        Self { row: Row::new(shape.numeric, shape.categorical), scratch: Scratch::default() }
+    }
+}
+
+/// For learners that have boosted trees among others: a row at a time, into room of their own.
+impl Boosting {
+    /// Predicts a row into `out`, then learns it; it can be learned.
+    pub(in crate::learn) fn learn_values(
+        &mut self,
+        (numeric, categorical): (&[f32], &[u64]),
+        target: f32,
+        importance: f32,
+        out: &mut [f32],
+    ) {
+        self.row.copy(numeric, categorical);
+        self.booster.learn(&self.row, target, importance, out);
+    }
+
+    /// Predicts a row into `out`.
+    pub(in crate::learn) fn ask(
+        &self,
+        (numeric, categorical): (&[f32], &[u64]),
+        asked: &mut AskedBoosting,
+        out: &mut [f32],
+    ) {
+        asked.row.copy(numeric, categorical);
+        self.booster.predict(&asked.row, &mut asked.scratch, out);
+    }
+
+    /// What serving needs, as [`Learner::publish`] gives it.
+    pub(in crate::learn) fn published(&self) -> BoostingPredictor {
+        let Booster { plan, trees, crown, .. } = &self.booster;
+        let trees = trees.iter().map(|tree| (tree.structure.clone(), tree.values.clone())).collect();
+        BoostingPredictor { plan: plan.clone(), trees, crown: crown.clone() }
+    }
+}
+
 impl Learner for Boosting {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
         out.reset(self.booster.plan.shape.objective.outputs(), rows.len());
@@ -76,9 +122,7 @@ impl Learner for Boosting {
 
     /// Tests are shared; the values of all leaves are copied, since every example steps one in each tree.
     fn publish(&mut self) -> Arc<dyn Predictor> {
-        let Booster { plan, trees, crown, .. } = &self.booster;
-        let trees = trees.iter().map(|tree| (tree.structure.clone(), tree.values.clone())).collect();
-        Arc::new(BoostingPredictor { plan: plan.clone(), trees, crown: crown.clone() })
+        Arc::new(self.published())
     }
 
     fn save(&self) -> TensorMap {
@@ -107,18 +151,30 @@ impl BoostingPredictor {
         let crown = saved::load_crown(&plan, state)?;
         Ok(Self { plan, trees, crown })
     }
+
+    /// Predicts a row into `out`.
+    pub(in crate::learn) fn ask(
+        &self,
+        (numeric, categorical): (&[f32], &[u64]),
+        asked: &mut AskedBoosting,
+        out: &mut [f32],
+    ) {
+        let AskedBoosting { row, scratch } = asked;
+        row.copy(numeric, categorical);
+        let trees = self.trees.iter().map(|(structure, values)| (&**structure, &**values));
+        ladder::climb(trees, &self.crown.base, row, &mut scratch.margins);
+        self.crown.answer(&self.plan, scratch, out);
+    }
 }
 
 impl Predictor for BoostingPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
         let shape = &self.plan.shape;
         out.reset(shape.objective.outputs(), rows.len());
-        let (mut row, mut scratch) = (Row::new(shape.numeric, shape.categorical), Scratch::default());
+        let mut asked = AskedBoosting::new(shape);
         for index in 0..rows.len() {
-            row.set(rows, index);
-            let trees = self.trees.iter().map(|(structure, values)| (&**structure, &**values));
-            ladder::climb(trees, &self.crown.base, &row, &mut scratch.margins);
-            self.crown.answer(&self.plan, &mut scratch, out.row_mut(index));
+            let row = (rows.numeric_row(index), rows.categorical_row(index));
+            self.ask(row, &mut asked, out.row_mut(index));
         }
     }
 

@@ -20,4 +20,5 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::learn) use learner::AskedBoosting;
 pub use learner::{Boosting, BoostingPredictor};
