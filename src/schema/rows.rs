@@ -48,8 +48,10 @@ impl Rows {
 
     /// Appends a row; the slices have the widths of the columns.
     pub fn push(&mut self, numeric: &[f32], categorical: &[u64]) {
-        debug_assert_eq!(numeric.len(), self.numeric_width);
-        debug_assert_eq!(categorical.len(), self.categorical_width);
+        assert!(
+            numeric.len() == self.numeric_width && categorical.len() == self.categorical_width,
+            "a row of these columns"
+        );
         self.numeric.extend_from_slice(numeric);
         self.categorical.extend_from_slice(categorical);
         self.len += 1;

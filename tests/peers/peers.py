@@ -1,6 +1,8 @@
 """Runs learners on streams, each pair in a process of its own, and writes docs/benchmarks.md. See `run`."""
 import argparse
 import datetime
+import functools
+import hashlib
 import json
 import math
 import os
@@ -34,6 +36,9 @@ def main():
         return
     results = {} if args.again or args.rows else read_results()
     wanted = [name for name in args.models.split(",") if name]
+    unknown = set(wanted) - {*models.OURS, *models.DEFAULTS, *models.TUNED}
+    if unknown:
+        sys.exit(f"no models {sorted(unknown)}; there are {[*models.OURS, *models.DEFAULTS, *models.TUNED]}")
     prefixes = tuple(name for name in args.only.split(",") if name) or ("",)
     paths = [path for path in streams.paths(args.data) if path.name.startswith(prefixes)]
     if not paths:
@@ -41,10 +46,12 @@ def main():
     for path in paths:
         name = path.name.removesuffix(".csv.gz")
         for model in [*models.OURS, *models.DEFAULTS, *models.TUNED]:
-            if (wanted and model not in wanted) or (name, model) in results:
+            if wanted and model not in wanted:
+                continue
+            if (name, model) in results and results[name, model].get("build") == build(model):
                 continue
             result = run_apart(model, path, args)
-            result |= {"stream": name, "model": model, "at": datetime.date.today().isoformat()}
+            result |= {"stream": name, "model": model, "at": datetime.date.today().isoformat(), "build": build(model)}
             results[name, model] = result
             print("{stream:22} {model:32} {accuracy} {rate}".format(
                 **result | {"accuracy": shown(result), "rate": speed(result) + " rows/CPU-s"}), flush=True)
@@ -55,6 +62,16 @@ def main():
     if not args.rows:
         PAGE.write_text(page(results))
         print(f"wrote {PAGE}")
+
+
+@functools.cache
+def build_digest():
+    return hashlib.sha256((TOP / "target/release/tidewheel").read_bytes()).hexdigest()
+
+
+def build(model):
+    """What a result is of: one of an older build of ours is not kept."""
+    return build_digest() if model in models.OURS else None
 
 
 def read_results():

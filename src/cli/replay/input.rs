@@ -31,7 +31,12 @@ pub fn open(path: &Path) -> Result<(Reader, FileRead), Failure> {
         Failure::Usage(format!("cannot read {}: {error}; expected a CSV file, maybe gzipped", path.display()))
     };
     let mut file = File::open(path).map_err(unreadable)?;
-    let bytes = file.metadata().map_err(unreadable)?.len();
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        let problem = format!("{} is no regular file; expected one, since it is read twice", path.display());
+        return Err(Failure::Usage(problem));
+    }
+    let bytes = about.len();
     let mut magic = Vec::new();
     file.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
     let read = FileRead { done: Arc::default(), bytes };

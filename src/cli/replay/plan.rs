@@ -76,7 +76,7 @@ fn infer(args: &Args) -> Result<(SchemaConfig, String), Failure> {
     let categorical: Result<Vec<usize>, CsvError> =
         args.categorical.iter().map(|name| reader.column("categorical column", name)).collect();
     let categorical = categorical.map_err(failed)?;
-    let (mut sample, mut target) = (Sample::new(header.len()), TargetColumn::new(column));
+    let (mut sample, mut target) = (Sample::new(header.len()), TargetColumn::new(column, header.len()));
     let mut record = Record::default();
     while reader.read(&mut record).map_err(failed)? {
         if !sample.is_full() {

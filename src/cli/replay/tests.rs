@@ -228,6 +228,9 @@ fn files_that_are_none_are_refused_by_name() {
         .refused(&["--target", "clas"], &["target \"clas\" is not in the header", "did you mean \"class\"?"]);
     Stand::new("class\n1\n2\n").refused(&[], &["only the column \"class\""]);
     Stand::new(b"a,b,class\n1,\xff\xfe,x\n2,ok,y\n").refused(&[], &["line 2, column 2 \"b\": invalid utf-8"]);
+    let folder = tempfile::tempdir().unwrap();
+    let said = replay_file(folder.path(), &[]).unwrap_err();
+    assert!(said.contains("is no regular file"), "{said}");
     Stand::new("a,class\n1,x\n2,x\n").refused(&[], &["target \"class\": all rows say \"x\""]);
 }
 

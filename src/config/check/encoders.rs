@@ -10,7 +10,8 @@ pub(super) fn check(name: &str, pipeline: &PipelineConfig, report: &mut Report<'
     let mut there: BTreeMap<&str, ColumnKind> =
         pipeline.schema.features.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
     // Columns that encoders make have no name that a file could use.
-    let (mut made_numbers, mut made_categories) = (false, false);
+    let derived = |kind: &ColumnKind| matches!(kind, ColumnKind::Time | ColumnKind::Text);
+    let (mut made_numbers, mut made_categories) = (pipeline.schema.features.values().any(derived), false);
     for (index, encoder) in pipeline.model.encode.iter().enumerate() {
         let at = format!("[{index}]");
         let kind = encoder.kind;

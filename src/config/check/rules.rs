@@ -254,8 +254,15 @@ fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
             format!("another learner, such as {instead:?}"),
         );
     }
+    // Encoders may have taken a category's place before the learner sees it.
+    let is_gone = |feature: &str| {
+        let takes = |columns: &[String]| columns.is_empty() || columns.iter().any(|column| column == feature);
+        schema.features.get(feature) == Some(&ColumnKind::Categorical)
+            && model.encode.iter().any(|encoder| encoder.kind.replaces() && takes(&encoder.columns))
+    };
     let is_feature = |feature: &str| {
         matches!(schema.features.get(feature), Some(ColumnKind::Numeric | ColumnKind::Categorical))
+            && !is_gone(feature)
     };
     for pair in &model.ftrl.crosses {
         if !pair.match_indices('*').any(|(at, _)| is_feature(&pair[..at]) && is_feature(&pair[at + 1..])) {

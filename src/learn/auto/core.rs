@@ -162,6 +162,9 @@ impl Core {
             Some(((*reads, newton), training))
         });
         let (newtons, newton_training): (Vec<_>, Vec<_>) = made.unzip();
+        // Two tables of two numbers a score, also where there are thousands of classes.
+        let fits = |bits: u32| (16 * scores) << bits <= auto.memory_bytes_max;
+        let bits = (8..=auto.bits).rev().find(|bits| fits(*bits)).unwrap_or(8);
         let row_bytes = 8 + 4 * (shape.numeric + shape.categorical);
         let experts = RAW_RATES.len()
             + FULL_RATES.len()
@@ -181,7 +184,7 @@ impl Core {
             raw,
             full,
             newtons,
-            crosses: Crosses::new(shape, auto.bits),
+            crosses: Crosses::new(shape, bits),
             chain: Chain::new(objective),
             window: Window::new(auto.window, shape.numeric, shape.categorical),
             window_rows: auto.window,

@@ -36,6 +36,25 @@ pub(super) fn forest_config(config: &ModelConfig) -> ForestConfig {
     }
 }
 
+/// Boosted trees that take about a quarter of `memory_bytes_max` for each of leaf values, growth and rows, also of
+/// thousands of classes or columns.
+pub(super) fn boosting_config(config: &ModelConfig, shape: &Shape) -> BoostingConfig {
+    const BINS: usize = 64;
+    let quarter = config.auto.memory_bytes_max / 4;
+    let mut boosting = BoostingConfig::default();
+    let margins = match shape.objective {
+        Objective::Classify { classes } if classes > 2 => classes,
+        _ => 1,
+    };
+    let width = margins * boosting.steps.len();
+    let columns = (shape.numeric + shape.categorical).max(1);
+    boosting.leaves = boosting.leaves.min(quarter / (columns * BINS * 8 * margins)).max(2);
+    boosting.trees = boosting.trees.min(quarter / (4 * boosting.leaves * width)).max(1);
+    let row = 2 * (4 * shape.numeric + 8 * shape.categorical + boosting.trees) + 8 * (width + margins);
+    boosting.rows_max = boosting.rows_max.min(quarter / row).max(32);
+    boosting
+}
+
 impl AutoLearner {
     /// A learner that has seen nothing.
     pub fn new(config: &ModelConfig, shape: &Shape) -> Self {
@@ -45,7 +64,7 @@ impl AutoLearner {
             config: config.clone(),
             past: Past::new(shape),
             forest: Forest::adaptive(&forest_config(config), config.seed, &forest_shape),
-            boosting: Boosting::new(&BoostingConfig::default(), config.seed, shape),
+            boosting: Boosting::new(&boosting_config(config, shape), config.seed, shape),
             scratch: Scratch::default(),
             context: vec![0.0; core.context_width()],
             asked: (Asked::new(&forest_shape), AskedBoosting::new(shape)),

@@ -113,17 +113,20 @@ impl Memory {
     /// Splits a bucket at the mean of the column in which it is widest, of those where neither part is nearly empty.
     fn split(&mut self, bucket: usize, scales: &[f32]) {
         let old = self.buckets[bucket].clone();
-        let mut widest = (0.0, 0, 0.0);
+        let mut widest = (false, 0.0, 0, 0.0);
         for (column, scale) in scales.iter().enumerate() {
             let values = || old.places().map(|place| old.number(place, column) * scale);
             let mean = values().map(f64::from).sum::<f64>() / ROWS as f64;
             let variance = values().map(|value| (f64::from(value) - mean).powi(2)).sum::<f64>();
             let above = values().filter(|value| f64::from(*value) > mean).count();
-            if variance > widest.0 && (ROWS / 8..=ROWS - ROWS / 8).contains(&above) {
-                widest = (variance, column, mean);
+            // Parts of some size where there are, else at least not next to nothing: columns may be sparse.
+            let even = (ROWS / 8..=ROWS - ROWS / 8).contains(&above);
+            let uneven = (ROWS / 32..=ROWS - ROWS / 32).contains(&above);
+            if uneven && (even, variance) > (widest.0, widest.1) {
+                widest = (even, variance, column, mean);
             }
         }
-        let (variance, column, mean) = widest;
+        let (_, variance, column, mean) = widest;
         if variance == 0.0 {
             // All alike, or nearly: the oldest will go.
             return;

@@ -1,6 +1,6 @@
 use super::core::{Core, Scratch, forest_shape};
-use super::learner::predict;
-use crate::config::{BoostingConfig, ModelConfig};
+use super::learner::{boosting_config, predict};
+use crate::config::ModelConfig;
 use crate::learn::encode::read_under;
 use crate::learn::ensemble::{Asked, AskedBoosting, BoostingPredictor, ForestPredictor};
 use crate::learn::{Predictions, Predictor, Shape};
@@ -22,7 +22,7 @@ impl AutoPredictor {
         core.load(state)?;
         let forest = read_under(state, "forest", |state| ForestPredictor::load(&forest_shape(shape), state))?;
         let boosting = read_under(state, "boosting", |state| {
-            BoostingPredictor::load(&BoostingConfig::default(), shape, state)
+            BoostingPredictor::load(&boosting_config(config, shape), shape, state)
         })?;
         Ok(Self { core, forest, boosting })
     }

@@ -128,10 +128,11 @@ impl Stack {
         let class = highest(&said.candidates[best * outputs..(best + 1) * outputs]);
         let top = said.out[said.mixed];
         if class != said.mixed {
-            // As near as can be to what the probabilities were.
-            let both = top + said.out[class];
-            said.out[class] = both * 0.505;
-            said.out[said.mixed] = both * 0.495;
+            // Just as much to the class as puts it above the likeliest; the others keep their proportions.
+            let gap = top - said.out[class];
+            let moved = gap / (1.0 + gap) + 0.005;
+            said.out.iter_mut().for_each(|p| *p *= 1.0 - moved);
+            said.out[class] += moved;
         }
     }
 
@@ -243,7 +244,9 @@ impl Stack {
 
     pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
         let weights = floats(state, "weights", self.weights.len())?;
-        self.mixture = at_least(floats(state, "mixture", self.mixture.len())?, 0.0, "mixture")?;
+        // Each has at least its share of what all others give.
+        let least = f64::from(SHARE) / (2.0 * self.mixture.len() as f64);
+        self.mixture = at_least(floats(state, "mixture", self.mixture.len())?, least, "mixture")?;
         self.right = floats(state, "right", self.right.len())?;
         self.learned = at_least(vec![state.f32_one("learned")?], 0.0, "learned")?[0];
         self.weights = weights;
@@ -279,5 +282,36 @@ impl StackTraining {
             read_under(state, &format!("model/{index}"), |state| model.load(state))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::testing::SplitMix;
+
+    #[test]
+    fn a_candidate_that_decides_has_its_class_above_all_others() {
+        let mut random = SplitMix(3);
+        let (mut stack, _) = Stack::new(Objective::Classify { classes: 4 }, 2);
+        let candidates = FORGET.len() + 2;
+        stack.learned = 4_000.0;
+        // The last candidate has been right more often than all.
+        for half in stack.right.chunks_exact_mut(candidates + 1) {
+            half.fill(0.5);
+            half[candidates - 1] = 0.6;
+        }
+        for _ in 0..1_000 {
+            let mut said = Said { candidates: vec![0.25; 4 * candidates], ..Said::default() };
+            let class = random.below(4) as usize;
+            said.candidates[4 * (candidates - 1) + class] = 0.3;
+            said.out = (0..4).map(|_| random.unit_f32() + 0.01).collect();
+            let total: f32 = said.out.iter().sum();
+            said.out.iter_mut().for_each(|p| *p /= total);
+            said.mixed = highest(&said.out);
+            stack.decide(&mut said);
+            assert_eq!(highest(&said.out), class);
+            assert!((said.out.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::paged::Paged;
 use super::scores::ln;
 use crate::learn::{Objective, Shape};
-use crate::state::{StateError, TensorMap, finite, sized};
+use crate::state::{StateError, TensorMap, at_least, finite, sized};
 
 /// Places that a column's categories are hashed to, as a power of two.
 const BITS: u32 = 12;
@@ -153,7 +153,7 @@ impl Targets {
     pub fn load(shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
         let new = Self::new(shape);
         let all = finite(sized(state.f32s("all")?, new.means, "all")?, "all")?;
-        let learned = finite(vec![state.f32_one("learned")?], "learned")?[0];
+        let learned = at_least(vec![state.f32_one("learned")?], 0.0, "learned")?[0];
         let table = crate::learn::encode::read_under(state, "table", |state| {
             Paged::load(new.groups.len() << BITS, 1 + 2 * new.means, state)
         })?;

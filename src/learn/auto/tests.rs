@@ -1,8 +1,9 @@
 //! Tests of the whole learner.
 
+use super::learner::boosting_config;
 use crate::config::{AutoConfig, LearnerKind, ModelConfig};
-use crate::learn::Objective;
-use crate::learn::testing::{BINARY, Data, SplitMix, contract, elec2};
+use crate::learn::testing::{BINARY, Data, SplitMix, contract, elec2, mixed};
+use crate::learn::{Objective, Shape};
 
 fn model(auto: AutoConfig) -> ModelConfig {
     ModelConfig { learner: LearnerKind::Auto, auto, ..ModelConfig::default() }
@@ -92,4 +93,32 @@ fn a_curved_value_is_learned_to_a_small_part_of_its_variance() {
     };
     let (missed, spread) = (squares(&|row| out.row(row)[0]), squares(&|_| 1e4));
     assert!(missed < 0.02 * spread, "{missed} of {spread}");
+}
+
+#[test]
+fn one_whose_memories_have_split_and_wrapped_goes_on_after_save_and_load() {
+    for objective in [BINARY, Objective::Classify { classes: 3 }, Objective::Regress] {
+        let data = mixed(objective, 2_400);
+        let (first, then) = (data.part(0..1_501), data.part(1_501..2_400));
+        let [mut kept, mut loaded] = [(); 2].map(|()| data.learner(&model(AutoConfig::default()), objective));
+        first.teach(kept.as_mut());
+        loaded.load(&kept.save()).unwrap();
+        assert_eq!(then.teach(loaded.as_mut()), then.teach(kept.as_mut()));
+        assert_eq!(loaded.save().digest(), kept.save().digest());
+        let mut said = Default::default();
+        kept.publish().predict(&data.rows, &mut said);
+        assert_eq!(said, data.ask(kept.as_ref()));
+    }
+}
+
+/// A thousand classes and hundreds of columns take no more than the configuration says, by some: the parts that grow with
+/// both are made smaller.
+#[test]
+fn many_classes_and_columns_make_the_parts_smaller() {
+    let config = model(AutoConfig { memory_bytes_max: 64 << 20, ..AutoConfig::default() });
+    let shape = |classes| Shape { numeric: 300, categorical: 3, objective: Objective::Classify { classes } };
+    let (few, many) = (boosting_config(&config, &shape(2)), boosting_config(&config, &shape(1_000)));
+    assert!(many.trees * many.leaves * 3 * 1_000 * 4 <= 16 << 20, "{many:?}");
+    assert!(many.rows_max * 1_000 * 4 * 8 <= 16 << 20, "{many:?}");
+    assert!(few.rows_max > many.rows_max && few.leaves >= many.leaves, "{few:?}");
 }

@@ -1,7 +1,7 @@
 use std::io::Read;
 
 use super::Forest;
-use crate::config::{BaggingConfig, ForestConfig, LearnerKind, ModelConfig};
+use crate::config::{BaggingConfig, ForestConfig, LeafVote, LearnerKind, ModelConfig, TreeConfig};
 use crate::learn::testing::{BINARY, Data, SplitMix, contract};
 use crate::learn::{Learner, Objective};
 
@@ -64,6 +64,31 @@ fn explained(learner: &mut dyn Learner, data: &Data, from: usize) -> f64 {
     let all: f64 = targets().map(|target| (target - mean).powi(2)).sum();
     let said = out.values[from..].iter().map(|value| f64::from(*value));
     1.0 - targets().zip(said).map(|(target, said)| (target - said).powi(2)).sum::<f64>() / all
+}
+
+/// The mean of the targets alone explains nothing here, and a tree that answers with its lines nearly all.
+#[test]
+fn a_leaf_learns_its_line_from_the_first_example_on() {
+    let mut random = SplitMix(4);
+    let mut data = Data::new(1, 0);
+    for _ in 0..3_000 {
+        let x = random.unit_f32();
+        data.push(&[x], &[], 1_000.0 + 5.0 * x + 0.1 * (random.unit_f32() - 0.5), 1.0);
+    }
+    let tree = TreeConfig { leaf: LeafVote::NaiveBayes, grace_period: 1_000_000, ..TreeConfig::default() };
+    let config = ModelConfig { learner: LearnerKind::HoeffdingTree, tree, ..ModelConfig::default() };
+    let score = explained(data.learner(&config, Objective::Regress).as_mut(), &data, 500);
+    assert!(score > 0.9, "{score}");
+}
+
+/// A value of another world among the targets costs its own error, and not all that come after it.
+#[test]
+fn boosting_gets_over_one_huge_target() {
+    let mut data = friedman(6_000, usize::MAX);
+    data.targets[1_000] = 1e18;
+    let config = ModelConfig { learner: LearnerKind::Boosting, ..ModelConfig::default() };
+    let score = explained(data.learner(&config, Objective::Regress).as_mut(), &data, 4_000);
+    assert!(score > 0.5, "{score}");
 }
 
 /// Noise leaves 0.96 to be explained, a linear model explains 0.72. The bounds are a little below what was measured.

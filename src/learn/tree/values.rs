@@ -47,7 +47,9 @@ impl Leaves {
         let exact = f64::from(weight);
         let plain = &self.lines.scale.plain;
         lines::standardise(row, plain, &mut scratch.xs);
-        let line = lines::say(self.lines.of(leaf), &scratch.xs, plain);
+        // Before the first target there are no bounds, and nothing to be off by.
+        let begun = self.lines.scale.target.weight > 0.0;
+        let line = if begun { lines::say(self.lines.of(leaf), &scratch.xs, plain) } else { target };
         let mean = self.weights(leaf)[1];
         out[0] = if self.is_line(leaf, growth.vote) { line } else { mean as f32 };
 
@@ -82,7 +84,11 @@ impl Leaves {
         head.total += exact;
         let width = self.lines.width;
         let own = &mut self.lines.weights[leaf * width..(leaf + 1) * width];
-        lines::step(own, &scratch.xs, target - line, weight);
+        if begun {
+            lines::step(own, &scratch.xs, target - line, weight);
+        } else {
+            own[width - 1] = target;
+        }
         self.lines.scale.observe(row, target, exact);
         self.changed[leaf] = true;
         head.slot != NO_SLOT && head.total - head.tried_at >= growth.grace_period

@@ -21,6 +21,8 @@ const ROWS_OF_A_CLASS: u64 = 5;
 #[derive(Debug, Clone)]
 pub struct TargetColumn {
     column: usize,
+    /// Cells of a row; others are bad rows, whose cells may be anything.
+    width: usize,
     present: usize,
     numbers: usize,
     fractions: usize,
@@ -30,12 +32,16 @@ pub struct TargetColumn {
 }
 
 impl TargetColumn {
-    pub fn new(column: usize) -> Self {
-        Self { column, present: 0, numbers: 0, fractions: 0, values: Some(HashMap::new()), rows: 0 }
+    /// Column `column` of rows of `width` cells.
+    pub fn new(column: usize, width: usize) -> Self {
+        Self { column, width, present: 0, numbers: 0, fractions: 0, values: Some(HashMap::new()), rows: 0 }
     }
 
     pub fn update(&mut self, record: &Record) {
         self.rows += 1;
+        if record.cells.len() != self.width {
+            return;
+        }
         let Some(cell) = record.cells.get(self.column).map(<[u8]>::trim_ascii) else { return };
         if is_missing(cell) || cell.len() > LABEL_BYTES_MAX {
             return;
@@ -96,6 +102,19 @@ impl TargetColumn {
         {
             return Ok((Task::Regression, Vec::new()));
         }
+        if regression.is_none()
+            && self.numbers > 0
+            && classes.len() as u64 * ROWS_OF_A_CLASS > self.present as u64
+            && classes.len() > 2
+        {
+            let problem = format!(
+                "{} different values in {} rows, {} of them numbers",
+                classes.len(),
+                self.present,
+                self.numbers
+            );
+            return unfit(problem, "numbers, or fewer classes; say which with --task");
+        }
         classes.sort_by(|(a, x), (b, y)| a.total_cmp(b).then_with(|| x.cmp(y)));
         let classes: Vec<String> = classes.into_iter().map(|(_, text)| text.to_owned()).collect();
         match &classes[..] {
@@ -123,7 +142,7 @@ mod tests {
         let cells: Vec<_> = cells.into_iter().map(|cell| format!("1,{cell}\n")).collect();
         let text = format!("x,y\n{}", cells.concat());
         let mut reader = CsvReader::new(text.as_bytes()).unwrap();
-        let (mut target, mut record) = (TargetColumn::new(1), Record::default());
+        let (mut target, mut record) = (TargetColumn::new(1, 2), Record::default());
         while reader.read(&mut record).unwrap() {
             target.update(&record);
         }
@@ -132,6 +151,23 @@ mod tests {
 
     fn cells(count: usize, cell: impl Fn(usize) -> String) -> Vec<String> {
         (0..count).map(cell).collect()
+    }
+
+    #[test]
+    fn a_row_with_too_many_cells_says_nothing_about_the_target() {
+        let with = |odd: &str| {
+            let mut all = cells(100, |i| (i % 2).to_string());
+            all.insert(50, odd.into());
+            task(all).unwrap()
+        };
+        assert_eq!(with("0.35,1"), (Task::Binary, vec!["0".into(), "1".into()]));
+    }
+
+    #[test]
+    fn numbers_amid_texts_are_no_classes_of_their_own() {
+        let error =
+            task(cells(800, |i| if i % 50 == 0 { "N/A!".into() } else { format!("{i}.5") })).unwrap_err();
+        assert!(error.contains("785 different values in 800 rows, 784 of them numbers"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The service in this process, on the embedded broker, with a probe that makes stages panic.
 
 mod fixed;
+mod learners;
 mod panics;
 
 use std::net::TcpListener;

@@ -188,7 +188,11 @@ impl Booster {
 
         let target = target.clamp(-VALUE_MAX, VALUE_MAX);
         if objective == Objective::Regress {
-            crown.target.add(f64::from(target), f64::from(weight));
+            // One that is far off must not be what all others are measured by.
+            let (mean, far) = (crown.target.mean, DEVIATIONS_MAX * crown.target.deviation());
+            let near = f64::from(target);
+            let near = if far > 0.0 { near.clamp(mean - far, mean + far) } else { near };
+            crown.target.add(near, f64::from(weight));
         }
         let error = match objective {
             Objective::Classify { .. } => f64::from(u8::from(highest(out) != target as usize)),
