@@ -73,11 +73,12 @@ fn machine(error: &MachineError) -> u8 {
 fn journal(error: &JournalError) -> u8 {
     match error {
         JournalError::Gap { .. } | JournalError::Begins { .. } => 4,
-        JournalError::Corrupt { .. } | JournalError::Short { .. } => 6,
+        JournalError::Corrupt { .. } | JournalError::Short { .. } | JournalError::Foreign { .. } => 6,
         JournalError::Stream(error) => stream(error),
-        JournalError::Owned(_) => 5,
+        JournalError::Owned(_) | JournalError::Fenced { .. } => 5,
         JournalError::Io { .. }
         | JournalError::Refused { .. }
+        | JournalError::Broken { .. }
         | JournalError::TooLarge { .. }
         | JournalError::Closed => 1,
     }

@@ -3,8 +3,9 @@ use std::io::{self, Write};
 use super::ConfigArgs;
 use super::exit::Failure;
 use crate::config::Config;
-use crate::journal::{Replay, first_entry};
-use crate::pipeline::Places;
+use crate::journal::Replay;
+use crate::pipeline::{Places, Setup};
+use crate::stream::Endpoint;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -21,10 +22,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let config = args.config.load()?;
     let name = choose(&config, args.pipeline.as_deref())?;
-    let dir = Places::new(&config.data.dir, name).journal;
+    let setup = Setup::new(name, &config.pipeline[name]);
+    let home = setup.journal_home(&Places::new(&config.data.dir, name), &Endpoint::new(&config.kafka));
     // What `journal.trim` removed is not there to be printed.
-    let from = args.from.max(first_entry(&dir)?);
-    let mut replay = Replay::open(&dir, from, u64::MAX)?;
+    let from = args.from.max(home.first_entry()?);
+    let mut replay = Replay::open(&home, from, u64::MAX)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     while let Some(entry) = replay.next_entry()? {
         let mut line = entry.to_json();

@@ -22,6 +22,14 @@ pub fn cpu_seconds() -> BTreeMap<String, f64> {
     seconds
 }
 
+/// CPU seconds of process `pid` so far, all its threads. Linux only; elsewhere `None`.
+pub fn process_cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 /// Time that this thread was on a processor, in nanoseconds; 0 where the system does not say.
 pub fn thread_cpu_ns() -> u64 {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

@@ -36,7 +36,7 @@ impl Default for KafkaConfig {
             connect_timeout_ms: 15_000,
             create_topics: true,
             replication: 1,
-            fetch_bytes_max: 64 << 20,
+            fetch_bytes_max: 16 << 20,
             properties: BTreeMap::new(),
         }
     }

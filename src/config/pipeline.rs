@@ -284,6 +284,14 @@ impl Default for BatchConfig {
 pub struct JournalConfig {
     /// Where the journal lives.
     pub kind: JournalKind,
+    /// Topic of the journal where that is in Kafka; empty: the pipeline's name and `.journal`.
+    pub topic: String,
+    /// A transaction begins so long after the one before at the earliest, in milliseconds; 0: when that has committed.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub commit_ms: u64,
+    /// A transaction that is open for longer is aborted by Kafka, and whoever wrote it has to recover, in milliseconds.
+    #[schemars(range(min = 1_000, max = 900_000))]
+    pub transaction_timeout_ms: u64,
     /// A segment file is closed when it is larger than this, in bytes.
     #[schemars(range(min = 4_096, max = 4_294_967_296_u64))]
     pub segment_bytes_max: u64,
@@ -309,8 +317,10 @@ pub struct JournalConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalKind {
-    /// Checksummed segment files in the data folder.
+    /// Checksummed segment files in the data folder; outputs leave after the `fdatasync`, at least once.
     File,
+    /// A Kafka topic of one partition; entries and outputs in transactions, exactly once.
+    Kafka,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -326,6 +336,9 @@ impl Default for JournalConfig {
     fn default() -> Self {
         Self {
             kind: JournalKind::File,
+            topic: String::new(),
+            commit_ms: 0,
+            transaction_timeout_ms: 60_000,
             segment_bytes_max: 64 << 20,
             tick_ms: 100,
             mark_ms: 50,

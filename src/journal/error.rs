@@ -10,6 +10,17 @@ pub enum JournalError {
     /// What is stored cannot be what was written (exit code 6).
     #[error("{path} at byte {place}: {reason}; restore the file or remove what follows the last good frame")]
     Corrupt { path: PathBuf, place: u64, reason: String },
+    /// A record of the journal's topic is none that we wrote (exit code 6).
+    #[error(
+        "topic {topic:?} at offset {offset}: {reason}; the topic is to hold nothing but this pipeline's journal"
+    )]
+    Foreign { topic: String, offset: i64, reason: String },
+    /// Another instance has taken the pipeline over (exit code 5).
+    #[error("topic {topic:?}: another instance has taken this pipeline over: {reason}")]
+    Fenced { topic: String, reason: String },
+    /// The producer cannot be used any more; the next start finds out what came about (exit code 1).
+    #[error("topic {topic:?}: a transaction has failed for good: {reason}; start again to recover")]
+    Broken { topic: String, reason: String },
     /// Entries are missing that something stored has learned from (exit code 6).
     #[error(
         "{path}: the journal ends at entry {last}, but a checkpoint or a version is of entry {reached}: entries are missing at its end"

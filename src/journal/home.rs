@@ -1,8 +1,18 @@
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::entry::{Body, Entry};
 use super::error::JournalError;
-use crate::stream::Outputs;
+use crate::stream::{Endpoint, Outputs};
+
+/// Where a pipeline's entries are kept.
+#[derive(Debug, Clone)]
+pub enum Home {
+    /// Checksummed segments in this folder.
+    Files(PathBuf),
+    /// A Kafka topic of one partition.
+    Topic { endpoint: Endpoint, topic: String },
+}
 
 /// How far a journal has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,7 +23,13 @@ pub struct Progress {
     pub acknowledged: u64,
 }
 
-/// The home of a pipeline's entries, and the way out for what they cause on topics.
+/// Called from the journal's threads whenever it has come further.
+pub type OnProgress = Box<dyn Fn(Progress) + Send + Sync>;
+
+/// Called once, from one of the journal's threads, when the journal cannot go on: the process is to end with this.
+pub type OnFailure = Box<dyn Fn(JournalError) + Send + Sync>;
+
+/// The owner of a pipeline's entries, and the way out for what they cause on topics.
 ///
 /// Outputs go through the journal because the two homes differ in just that: with files they leave after the entry's
 /// `fdatasync`; with a topic they leave in one transaction with the entry. Either way nothing that entry *n* causes

@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::entry::{Entry, Part};
 use super::error::JournalError;
-use super::file::Scan;
 use super::frame::Line;
 use super::hash::hash_records;
-use super::segment::SegmentReader;
+use super::home::Home;
+use super::lines::Lines;
+use super::scan::Scan;
 use crate::config::OnGap;
 use crate::stream::{Endpoint, Position, Records, RecordsBuilder, SourceConsumer, StreamError, Wanted};
 
@@ -159,8 +159,7 @@ fn source(
 
 /// The entries of a journal, in order.
 pub struct Replay {
-    dir: PathBuf,
-    reader: SegmentReader,
+    lines: Box<dyn Lines>,
     /// The entry that comes next.
     next: u64,
     to: u64,
@@ -169,19 +168,17 @@ pub struct Replay {
 impl Replay {
     /// Entries `from` to `to`, both included; 0 is taken for 1. Where `from` was removed, the first call of
     /// [`Replay::next_entry`] is an error.
-    pub fn open(dir: &Path, from: u64, to: u64) -> Result<Self, JournalError> {
-        let reader = SegmentReader::open(dir, from)?;
-        Ok(Self { dir: dir.to_owned(), reader, next: from.max(1), to })
+    pub fn open(home: &Home, from: u64, to: u64) -> Result<Self, JournalError> {
+        Ok(Self { lines: home.lines(from)?, next: from.max(1), to })
     }
 
     /// The next entry, or None after the last.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, JournalError> {
-        while let Some(line) = self.reader.next_line()? {
+        while let Some(line) = self.lines.next_line()? {
             match line {
                 Line::Entry(entry) if entry.n > self.to => return Ok(None),
                 Line::Entry(entry) if entry.n > self.next => {
-                    let path = self.dir.clone();
-                    return Err(JournalError::Begins { path, first: entry.n, from: self.next });
+                    return Err(self.lines.begins(entry.n, self.next));
                 }
                 Line::Entry(entry) if entry.n == self.next => {
                     self.next += 1;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 use super::frame::{Frame, HEADER, Line, read_frame};
+use super::lines::Lines;
 
 /// Digits of the number in a segment's name.
 const DIGITS: usize = 20;
@@ -82,25 +83,6 @@ impl SegmentReader {
         })
     }
 
-    /// The next frame, or None at the end.
-    pub fn next_line(&mut self) -> Result<Option<Line>, JournalError> {
-        while !self.ended {
-            let Some(current) = &mut self.current else {
-                self.ended = !self.open_next()?;
-                continue;
-            };
-            let frame = read_frame(&mut current.reader, &mut self.payload)
-                .map_err(|source| JournalError::io("read", &current.path, source))?;
-            match frame {
-                Frame::Whole => return self.line().map(Some),
-                Frame::End | Frame::Torn(_) if self.last => self.ended = true,
-                Frame::End => self.current = None,
-                Frame::Torn(reason) => return Err(self.corrupt(reason)),
-            }
-        }
-        Ok(None)
-    }
-
     /// The line in the frame that was just read.
     fn line(&mut self) -> Result<Line, JournalError> {
         let line: Line = serde_json::from_slice(&self.payload)
@@ -126,18 +108,6 @@ impl SegmentReader {
         self.current.as_ref().map(|current| (current.path.as_path(), current.place))
     }
 
-    /// An error at the place that is being read.
-    pub(super) fn corrupt(&self, reason: impl Into<String>) -> JournalError {
-        let (path, place) = self.tail().unwrap_or((Path::new(""), 0));
-        JournalError::Corrupt { path: path.to_owned(), place, reason: reason.into() }
-    }
-
-    /// An error for a reader of entry `from`, which was removed.
-    pub(super) fn begins(&self, first: u64, from: u64) -> JournalError {
-        let path = self.tail().map_or(PathBuf::new(), |(path, _)| path.to_owned());
-        JournalError::Begins { path, first, from }
-    }
-
     fn open_next(&mut self) -> Result<bool, JournalError> {
         let Some((first, path)) = self.segments.next() else { return Ok(false) };
         let file = File::open(&path).map_err(|source| JournalError::io("open", &path, source))?;
@@ -145,5 +115,35 @@ impl SegmentReader {
         let reader = BufReader::with_capacity(1 << 16, file);
         self.current = Some(Current { path, first: Some(first), reader, place: 0 });
         Ok(true)
+    }
+}
+
+impl Lines for SegmentReader {
+    fn next_line(&mut self) -> Result<Option<Line>, JournalError> {
+        while !self.ended {
+            let Some(current) = &mut self.current else {
+                self.ended = !self.open_next()?;
+                continue;
+            };
+            let frame = read_frame(&mut current.reader, &mut self.payload)
+                .map_err(|source| JournalError::io("read", &current.path, source))?;
+            match frame {
+                Frame::Whole => return self.line().map(Some),
+                Frame::End | Frame::Torn(_) if self.last => self.ended = true,
+                Frame::End => self.current = None,
+                Frame::Torn(reason) => return Err(self.corrupt(reason.into())),
+            }
+        }
+        Ok(None)
+    }
+
+    fn corrupt(&self, reason: String) -> JournalError {
+        let (path, place) = self.tail().unwrap_or((Path::new(""), 0));
+        JournalError::Corrupt { path: path.to_owned(), place, reason }
+    }
+
+    fn begins(&self, first: u64, from: u64) -> JournalError {
+        let path = self.tail().map_or(PathBuf::new(), |(path, _)| path.to_owned());
+        JournalError::Begins { path, first, from }
     }
 }

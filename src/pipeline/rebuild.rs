@@ -22,8 +22,9 @@ pub fn rebuild(
     let checkpoint_max = if from_nothing { 0 } else { manifest.entry - 1 };
     let cold = Some(Arc::new(Mutex::new(cold_copy(places, from_nothing)?)));
     let stop = &|| false;
-    let recovery =
-        Recovery { setup: &setup, places, probe: None, cold, checkpoint_max, to: manifest.entry, stop };
+    let journal = &setup.journal_home(places, endpoint);
+    let to = manifest.entry;
+    let recovery = Recovery { setup: &setup, places, journal, probe: None, cold, checkpoint_max, to, stop };
     let group = format!("tidewheel.{}.rebuild", setup.name);
     let on_gap = setup.config.journal.on_gap;
     let mut sink = Compare { entry: manifest.entry, found: None };

@@ -11,7 +11,7 @@ use super::machine::{Cold, Machine, MachineError};
 use super::probe::Probed;
 use super::setup::{Places, Setup};
 use crate::join::ColdError;
-use crate::journal::{Body, CheckpointStore, Entry, JournalError, RecordSource, Replay, Scan, Skip};
+use crate::journal::{Body, CheckpointStore, Entry, Home, JournalError, RecordSource, Replay, Scan, Skip};
 use crate::schema::SchemaError;
 use crate::state::TensorMap;
 use crate::stream::{Records, StreamError};
@@ -59,6 +59,7 @@ pub type OpenRecords<'a> = dyn FnMut(&Scan) -> Result<Box<dyn RecordSource>, Jou
 pub struct Recovery<'a> {
     pub setup: &'a Arc<Setup>,
     pub places: &'a Places,
+    pub journal: &'a Home,
     pub probe: Probed,
     /// For pending events; the machine of a run is the only one that uses it.
     pub cold: Cold,
@@ -100,7 +101,7 @@ impl Recovery<'_> {
     pub fn run(&self, records: &mut OpenRecords<'_>, sink: &mut dyn Sink) -> Result<Recovered, RecoverError> {
         let (start, mut machine) = self.start()?;
         let from = start.from;
-        let scan = Scan::of(&self.places.journal, from)?;
+        let scan = Scan::of(self.journal, from)?;
         if scan.last + 1 < from {
             return Err(RecoverError::Short {
                 last: scan.last,
@@ -197,7 +198,7 @@ impl Run<'_> {
         }
         let probe = &self.recovery.probe;
         let mut decoder = Decoder::new(machine.setup(), probe.clone())?;
-        let mut replay = Replay::open(&self.recovery.places.journal, from, to)?;
+        let mut replay = Replay::open(self.recovery.journal, from, to)?;
         while let Some(entry) = replay.next_entry()? {
             if (self.recovery.stop)() {
                 return Err(Stop::Failed(RecoverError::Stopped { entry: entry.n }));
@@ -250,7 +251,7 @@ impl Run<'_> {
         number: u64,
         source: &mut dyn RecordSource,
     ) -> Result<Machine, RecoverError> {
-        let journal = &self.recovery.places.journal;
+        let journal = self.recovery.journal;
         let entry = Replay::open(journal, number, number)?.next_entry()?.ok_or(JournalError::Closed)?;
         let records = self.fetch(source, &entry)?;
         let skips_max = before.setup().config.journal.skips_max;

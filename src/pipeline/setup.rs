@@ -1,10 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::PipelineConfig;
+use crate::config::{JournalConfig, JournalKind, PipelineConfig};
+use crate::journal::Home;
 use crate::learn::{Columns, Shape};
 use crate::schema::{EventDecoder, SchemaError};
-use crate::stream::TopicSpec;
+use crate::stream::{Endpoint, TopicSpec};
 
 /// What a pipeline is made from; nothing here changes while it runs.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Setup {
     pub alerts_topic: Arc<str>,
     pub dead_letters_topic: Arc<str>,
     pub examples_topic: Option<Arc<str>>,
+    /// Where the journal is in Kafka.
+    pub journal_topic: Option<Arc<str>>,
 }
 
 impl Setup {
@@ -31,6 +34,7 @@ impl Setup {
             alerts_topic: outputs.alerts.as_str().into(),
             dead_letters_topic: outputs.dead_letters.as_str().into(),
             examples_topic: outputs.examples.as_deref().map(Into::into),
+            journal_topic: journal_topic(name, &config.journal),
         }
     }
 
@@ -51,6 +55,14 @@ impl Setup {
         std::iter::once(&self.events_topic).chain(&self.labels_topic)
     }
 
+    /// Where its journal is.
+    pub fn journal_home(&self, places: &Places, endpoint: &Endpoint) -> Home {
+        match &self.journal_topic {
+            Some(topic) => Home::Topic { endpoint: endpoint.clone(), topic: topic.to_string() },
+            None => Home::Files(places.journal.clone()),
+        }
+    }
+
     /// Every topic, as it has to be.
     pub fn topics(&self) -> Vec<TopicSpec> {
         let partitions = self.config.events.partitions;
@@ -60,6 +72,7 @@ impl Setup {
             no_fewer_than: None,
             source,
             compacted,
+            journal: false,
         };
         let mut specs = vec![spec(&self.events_topic, partitions, true, false)];
         if let Some(labels) = &self.config.labels {
@@ -71,7 +84,17 @@ impl Setup {
         specs.push(spec(&self.alerts_topic, 1, false, true));
         specs.push(spec(&self.dead_letters_topic, 1, false, false));
         specs.extend(self.examples_topic.iter().map(|topic| spec(topic, 1, false, false)));
+        let journal = |topic: &Arc<str>| TopicSpec { journal: true, ..spec(topic, 1, false, false) };
+        specs.extend(self.journal_topic.iter().map(journal));
         specs
+    }
+}
+
+fn journal_topic(pipeline: &str, config: &JournalConfig) -> Option<Arc<str>> {
+    match config.kind {
+        JournalKind::File => None,
+        JournalKind::Kafka if config.topic.is_empty() => Some(format!("{pipeline}.journal").into()),
+        JournalKind::Kafka => Some(config.topic.as_str().into()),
     }
 }
 

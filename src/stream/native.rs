@@ -272,6 +272,13 @@ impl<'m> Iterator for Headers<'m> {
     }
 }
 
+/// Sends what is queued without waiting for more to come (`linger.ms`), for at most a millisecond. What became of it is
+/// told by the client's poll.
+pub(super) fn flush<C: ProducerContext>(producer: &BaseProducer<C>) {
+    // SAFETY: the client is live; the call changes nothing of ours.
+    unsafe { c::rd_kafka_flush(producer.client().native_ptr(), 1) };
+}
+
 /// # Safety
 /// `start` is null or points to `len` bytes that can be read, and do not change, for `'a`.
 unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {

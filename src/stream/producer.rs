@@ -19,6 +19,7 @@ pub struct OutputProducer {
     topics: HashMap<Arc<str>, TopicHandle<Reports>>,
     producer: Arc<BaseProducer<Reports>>,
     deliveries: Arc<Deliveries>,
+    transactional: bool,
 }
 
 impl OutputProducer {
@@ -26,9 +27,19 @@ impl OutputProducer {
     pub const GROUPS_MAX: usize = GROUPS_MAX;
 
     pub fn new(endpoint: &Endpoint) -> Result<Self, StreamError> {
+        Self::with(endpoint, &[])
+    }
+
+    /// With `settings` in the place of ours; where these make it transactional, it is not renewed when it breaks.
+    pub(super) fn with(endpoint: &Endpoint, settings: &[(&str, &str)]) -> Result<Self, StreamError> {
         let deliveries = Arc::new(Deliveries::new());
-        let producer = client(endpoint, &deliveries)?;
-        Ok(Self { endpoint: endpoint.clone(), topics: HashMap::new(), producer, deliveries })
+        let producer = client(endpoint, settings, &deliveries)?;
+        let transactional = settings.iter().any(|(name, _)| *name == "transactional.id");
+        Ok(Self { endpoint: endpoint.clone(), topics: HashMap::new(), producer, deliveries, transactional })
+    }
+
+    pub(super) fn client(&self) -> &BaseProducer<Reports> {
+        &self.producer
     }
 
     /// Queues the records of `outputs` from place `start` on as part of group `group`. Returns the place where it
@@ -87,8 +98,12 @@ impl OutputProducer {
     /// a new one takes its place. What the old one held is reported as purged, which is a temporary refusal.
     fn renew_when_broken(&mut self) -> Result<(), StreamError> {
         let Some((code, message)) = self.producer.client().fatal_error() else { return Ok(()) };
+        if self.transactional {
+            // Its transaction says what is to be done.
+            return Ok(());
+        }
         tracing::error!(%code, message, "the producer is broken; going on with a new one");
-        let new = client(&self.endpoint, &self.deliveries)?;
+        let new = client(&self.endpoint, &[], &self.deliveries)?;
         self.topics.clear();
         let old = std::mem::replace(&mut self.producer, new);
         old.purge(PurgeConfig::default().queue().inflight());
@@ -121,10 +136,11 @@ impl OutputProducer {
 
 fn client(
     endpoint: &Endpoint,
+    settings: &[(&str, &str)],
     deliveries: &Arc<Deliveries>,
 ) -> Result<Arc<BaseProducer<Reports>>, StreamError> {
     let reports = Reports(deliveries.clone());
-    Ok(Arc::new(endpoint.producer(&[]).create_with_context(reports)?))
+    Ok(Arc::new(endpoint.producer(settings).create_with_context(reports)?))
 }
 
 /// How many of the first records can go in one call: without headers, for one topic and one partition. With headers:

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
 
 use super::client::{Endpoint, StreamError, is_passing};
 
@@ -19,6 +21,8 @@ pub struct TopicSpec {
     pub source: bool,
     /// Whether it is created compacted.
     pub compacted: bool,
+    /// Whether it is a journal: of one partition, and what is written to it stays.
+    pub journal: bool,
 }
 
 /// Checks that the topics are there and fit, creating missing ones where the configuration allows it. Returns the
@@ -48,6 +52,10 @@ pub async fn ensure_topics(
             tracing::info!(topic = spec.name, partitions, "created topic");
         }
     }
+    if let Some(spec) = specs.iter().find(|spec| spec.journal && found[&spec.name] != 1) {
+        let message = format!("has {} partitions, expected one: a journal is one order", found[&spec.name]);
+        return Err(StreamError::Topic { topic: spec.name.clone(), message });
+    }
     refuse_compacted(endpoint, specs).await?;
     Ok(found)
 }
@@ -71,7 +79,14 @@ async fn create(endpoint: &Endpoint, missing: &[(&TopicSpec, i32)]) -> Result<()
         .map(|(spec, partitions)| {
             let replication = TopicReplication::Fixed(endpoint.config().replication);
             let topic = NewTopic::new(&spec.name, *partitions, replication);
-            if spec.compacted { topic.set("cleanup.policy", "compact") } else { topic }
+            match spec {
+                TopicSpec { compacted: true, .. } => topic.set("cleanup.policy", "compact"),
+                TopicSpec { journal: true, .. } => topic
+                    .set("cleanup.policy", "delete")
+                    .set("retention.ms", "-1")
+                    .set("retention.bytes", "-1"),
+                _ => topic,
+            }
         })
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(endpoint.timeout()));
@@ -87,7 +102,7 @@ async fn create(endpoint: &Endpoint, missing: &[(&TopicSpec, i32)]) -> Result<()
 }
 
 async fn refuse_compacted(endpoint: &Endpoint, specs: &[TopicSpec]) -> Result<(), StreamError> {
-    let sources: Vec<&TopicSpec> = specs.iter().filter(|spec| spec.source).collect();
+    let sources: Vec<&TopicSpec> = specs.iter().filter(|spec| spec.source || spec.journal).collect();
     if sources.is_empty() {
         return Ok(());
     }
@@ -121,4 +136,27 @@ async fn refuse_compacted(endpoint: &Endpoint, specs: &[TopicSpec]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Deletes the records of a partition before `offset`. Blocks.
+pub fn delete_before(
+    endpoint: &Endpoint,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<(), StreamError> {
+    let admin: AdminClient<DefaultClientContext> = endpoint.client().create()?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    let options = AdminOptions::new().operation_timeout(Some(endpoint.timeout()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StreamError::Topic {
+        topic: topic.to_owned(),
+        message: format!("records could not be deleted: {error}"),
+    })?;
+    let deleted = runtime.block_on(admin.delete_records(&list, &options))?;
+    match deleted.elements_for_topic(topic).iter().find_map(|element| element.error().err()) {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }

@@ -39,6 +39,9 @@ pub struct Args {
     /// Seconds of the freshness pass
     #[arg(long, default_value_t = 10)]
     paced_seconds: u64,
+    /// A librdkafka property of the pipeline's clients, as in `kafka.properties` of the config; the bare pipe keeps ours
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
+    properties: Vec<(String, String)>,
     /// Folder for data, on the disk that is to be measured; default: a temporary one
     #[arg(long)]
     data: Option<PathBuf>,
@@ -47,52 +50,102 @@ pub struct Args {
 /// What one pass of the pipeline gave.
 struct Pass {
     seconds: f64,
-    cpu: BTreeMap<String, f64>,
+    spent: Spent,
     rss_early: u64,
     rss_end: u64,
     report: Report,
+}
+
+/// CPU seconds: of this process by thread, and of the Kafka that this command started.
+#[derive(Clone)]
+struct Spent {
+    threads: BTreeMap<String, f64>,
+    /// Threads that have ended included.
+    all: f64,
+    kafka: Option<f64>,
+}
+
+impl Spent {
+    fn until_now(kafka: Option<u32>) -> Self {
+        Self {
+            threads: machine::cpu_seconds(),
+            all: machine::process_cpu_seconds(std::process::id()).unwrap_or_default(),
+            kafka: kafka.and_then(machine::process_cpu_seconds),
+        }
+    }
+
+    fn since(mut self, before: Self) -> Self {
+        for (thread, seconds) in before.threads {
+            *self.threads.entry(thread).or_insert(0.0) -= seconds;
+        }
+        self.all -= before.all;
+        self.kafka = self.kafka.zip(before.kafka).map(|(now, before)| now - before);
+        self
+    }
+
+    fn print(&self, events: f64) {
+        let mut threads: Vec<_> = self.threads.iter().collect();
+        threads.sort_by(|a, b| b.1.total_cmp(a.1));
+        for (thread, seconds) in threads {
+            let each = seconds / events * 1e6;
+            if each >= 0.005 {
+                println!("  {thread:<16} {each:.3}");
+            }
+        }
+        println!("  {:<16} {:.3}", "all", self.all / events * 1e6);
+        if let Some(kafka) = self.kafka {
+            println!("  {:<16} {:.3}", "beside: kafka", kafka / events * 1e6);
+        }
+    }
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let temporary = tempfile::tempdir().map_err(|error| Failure::Usage(error.to_string()))?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
     std::fs::create_dir_all(&data).map_err(|error| Failure::Usage(format!("{}: {error}", data.display())))?;
-    let started;
+    let mut started = None;
     let brokers = match &args.brokers {
         Some(brokers) => brokers.clone(),
-        None => {
-            started = start_broker(&temporary.path().join("kafka"))?;
-            started.address()
-        }
+        None => started.insert(start_broker(&temporary.path().join("kafka"))?).address(),
     };
+    let kafka = started.as_ref().and_then(Broker::pid);
     let metrics = telemetry::metrics()?;
-    let config = configure(&brokers, TOPIC)?;
+    let mut config = configure(&brokers, TOPIC)?;
+    let plain = Endpoint::new(&config.kafka);
+    config.kafka.properties.extend(args.properties.iter().cloned());
+    let config = config;
     telemetry::log(&config.log)?;
     actix::System::new().block_on(async {
-        let endpoint = Endpoint::new(&config.kafka);
+        let endpoint = plain;
         let topics: Vec<TopicSpec> = [TOPIC, PACED_TOPIC, OUT].iter().map(|topic| spec(topic)).collect();
         ensure_topics(&endpoint, &topics).await.map_err(crate::pipeline::ServiceError::from)?;
         println!("loading {} events of {FEATURES} numbers, label in the event, {PARTITIONS} partitions", args.events);
         load(&brokers, TOPIC, args.events, None)?;
         let (mut passes, mut bares) = (Vec::new(), Vec::new());
+        let spent = || Spent::until_now(kafka);
         // The first pass of each kind is not counted: Kafka's byte code is still being compiled, on the same cores.
         for pass in 0..=args.passes {
             let dir = data.join(format!("pass-{pass}"));
             let render = metrics.clone();
-            passes.push(pipeline_pass(&config, dir, args.events, move || render.render()).await?);
+            passes.push(pipeline_pass(&config, dir, args.events, kafka, move || render.render()).await?);
             let values = predictions(&endpoint)?;
             let value_bytes = values.iter().map(Vec::len).sum::<usize>() / values.len();
+            let before = spent();
             let took = bare::run(&endpoint, TOPIC, PARTITIONS, OUT, &values, args.events)
                 .map_err(crate::pipeline::ServiceError::from)?;
-            bares.push(took.as_secs_f64());
+            bares.push((took.as_secs_f64(), spent().since(before)));
             let rate = |seconds: f64| args.events as f64 / seconds / 1e6;
-            let last = passes[passes.len() - 1].seconds;
+            let (last, bare) = (&passes[passes.len() - 1], &bares[bares.len() - 1]);
+            let cost = |spent: &Spent| (spent.all + spent.kafka.unwrap_or_default()) / args.events as f64 * 1e6;
             println!(
-                "pass {pass}{}: pipeline {:.3} M/s, bare pipe {:.3} M/s (predictions of {value_bytes} bytes), ratio {:.2}",
+                "pass {pass}{}: pipeline {:.3} M/s ({:.2} CPU s a million), bare pipe {:.3} M/s ({:.2}; predictions of \
+                 {value_bytes} bytes), ratio {:.2}",
                 if pass == 0 { " (Kafka warms up, not counted)" } else { "" },
-                rate(last),
-                rate(took.as_secs_f64()),
-                took.as_secs_f64() / last,
+                rate(last.seconds),
+                cost(&last.spent),
+                rate(bare.0),
+                cost(&bare.1),
+                bare.0 / last.seconds,
             );
         }
         summary(args, &passes, &bares);
@@ -100,6 +153,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         println!("bare fdatasync of 400 bytes: p50 {:.2} ms, p99 {:.2} ms", ms(p50), ms(p99));
         freshness(args, &brokers, data.join("paced"), move || metrics.render()).await
     })
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -113,6 +171,7 @@ fn spec(topic: &str) -> TopicSpec {
         no_fewer_than: None,
         source: false,
         compacted: false,
+        journal: false,
     }
 }
 
@@ -157,7 +216,8 @@ enabled = true
 threshold = 0.6
 "#
     );
-    Ok(Config::parse(&text, Vec::new())?)
+    // Settings to be tried come as they do for a service: TIDEWHEEL_PIPELINE__BENCH__CREDIT__BYTES_MAX=…
+    Ok(Config::parse(&text, std::env::vars())?)
 }
 
 fn load(brokers: &str, topic: &str, events: u64, rate: Option<f64>) -> Result<(), Failure> {
@@ -177,11 +237,12 @@ async fn pipeline_pass(
     config: &Config,
     dir: PathBuf,
     events: u64,
+    kafka: Option<u32>,
     metrics: impl Fn() -> String + Send + Sync + Clone + 'static,
 ) -> Result<Pass, Failure> {
     let mut config = config.clone();
     config.data.dir = dir;
-    let before = machine::cpu_seconds();
+    let before = Spent::until_now(kafka);
     let service = Service::start(&config, Options::default(), metrics).await?;
     let status = service.pipelines()[0].status.clone();
     let (mut start, mut rss_early) = (None, 0);
@@ -202,10 +263,7 @@ async fn pipeline_pass(
         }
     }
     let seconds = start.map_or(f64::NAN, |start| start.elapsed().as_secs_f64());
-    let mut cpu = machine::cpu_seconds();
-    for (thread, seconds) in before {
-        *cpu.entry(thread).or_insert(0.0) -= seconds;
-    }
+    let spent = Spent::until_now(kafka).since(before);
     let rss_end = machine::rss_bytes();
     actix::clock::sleep(Duration::from_millis(300)).await;
     let report = status.last_report();
@@ -214,7 +272,7 @@ async fn pipeline_pass(
     if report.accounts.events.learned != events {
         return Err(Failure::Check(format!("{events} events, but the accounts say {:?}", report.accounts)));
     }
-    Ok(Pass { seconds, cpu, rss_early, rss_end, report: (*report).clone() })
+    Ok(Pass { seconds, spent, rss_early, rss_end, report: (*report).clone() })
 }
 
 /// Some predictions that the pipeline wrote: the bare pipe writes these, since bytes of another kind compress otherwise.
@@ -233,29 +291,21 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn summary(args: &Args, passes: &[Pass], bares: &[f64]) {
+fn summary(args: &Args, passes: &[Pass], bares: &[(f64, Spent)]) {
     let events = args.events as f64;
     let (first, passes) = passes.split_first().expect("the first pass is always made");
     let bares = &bares[1..];
     let pipeline = median(passes.iter().map(|pass| pass.seconds).collect());
-    let bare = median(bares.to_vec());
-    let ratio = median(passes.iter().zip(bares).map(|(pass, bare)| bare / pass.seconds).collect());
+    let bare = median(bares.iter().map(|(seconds, _)| *seconds).collect());
+    let ratio = median(passes.iter().zip(bares).map(|(pass, (bare, _))| bare / pass.seconds).collect());
     println!("\npipeline  {:.3} M events/s (median of {})", events / pipeline / 1e6, passes.len());
     println!("bare pipe {:.3} M events/s", events / bare / 1e6);
     println!("ratio     {ratio:.2} (median of the pairs)");
     let last = &passes[passes.len() - 1];
     println!("\nCPU seconds per million events, by thread, last pass:");
-    let mut threads: Vec<_> = last.cpu.iter().collect();
-    threads.sort_by(|a, b| b.1.total_cmp(a.1));
-    let mut total = 0.0;
-    for (thread, seconds) in threads {
-        let each = seconds / events * 1e6;
-        total += each;
-        if each >= 0.005 {
-            println!("  {thread:<16} {each:.3}");
-        }
-    }
-    println!("  {:<16} {total:.3}", "all");
+    last.spent.print(events);
+    println!("\nthe same of the bare pipe:");
+    bares[bares.len() - 1].1.print(events);
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!(
         "\nRSS {:.1} MiB at {} events, {:.1} MiB at {} (ratio {:.3}), first pass",

@@ -1,14 +1,11 @@
 //! The journal in files: checksummed segments, group `fdatasync`, at-least-once outputs.
 
-mod clock;
 mod open;
 mod out;
-mod scan;
 mod sync;
 mod tail;
 mod trim;
 
-use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,22 +13,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::clock::EntryClock;
 use super::entry::{Body, Entry};
 use super::error::JournalError;
 use super::frame::{PAYLOAD_MAX, frame};
-use super::home::{Journal, Progress};
+use super::home::{Journal, OnFailure, OnProgress, Progress};
+use super::release::{Release, Released};
 use crate::config::JournalConfig;
 use crate::stream::Outputs;
-use clock::EntryClock;
 
 pub use open::Opening;
-pub use scan::Scan;
-
-/// Called from the journal's threads whenever it has come further.
-pub type OnProgress = Box<dyn Fn(Progress) + Send + Sync>;
-
-/// Called once, from one of the journal's threads, when the journal cannot go on: the process is to end with this.
-pub type OnFailure = Box<dyn Fn(JournalError) + Send + Sync>;
 
 pub struct FileJournal {
     shared: Arc<Shared>,
@@ -69,21 +60,6 @@ struct Writer {
     closed: bool,
 }
 
-#[derive(Default)]
-struct Release {
-    queue: VecDeque<Released>,
-    /// Highest entry released so far.
-    last: u64,
-    /// Entries after the acknowledged ones that put nothing on topics and that nobody releases.
-    skips: BTreeSet<u64>,
-}
-
-struct Released {
-    n: u64,
-    after: u64,
-    outputs: Outputs,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic inside these short sections cannot leave them half done: they only move values.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -112,14 +88,9 @@ impl Journal for FileJournal {
     }
 
     fn release(&self, n: u64, after: u64, outputs: Outputs) {
-        let mut released = lock(&self.shared.released);
-        if n <= released.last {
-            return;
+        if lock(&self.shared.released).push(n, after, outputs) {
+            self.shared.to_send.notify_all();
         }
-        released.last = n;
-        released.queue.push_back(Released { n, after, outputs });
-        drop(released);
-        self.shared.to_send.notify_all();
     }
 
     fn progress(&self) -> Progress {

@@ -1,16 +1,19 @@
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use super::clock::EntryClock;
 use super::tail::Tail;
-use super::{FileJournal, OnFailure, OnProgress, Release, Scan, Shared, Writer, out, sync};
+use super::{FileJournal, Shared, Writer, out, sync};
 use crate::config::JournalConfig;
+use crate::journal::clock::EntryClock;
 use crate::journal::error::JournalError;
+use crate::journal::home::{OnFailure, OnProgress};
+use crate::journal::owner::own;
+use crate::journal::release::Release;
+use crate::journal::scan::Scan;
 use crate::journal::segment::{SegmentReader, segments};
-use crate::state::create_folders;
 use crate::stream::OutputProducer;
 
 /// What a journal in files is opened with.
@@ -36,8 +39,7 @@ impl FileJournal {
     pub fn open(opening: Opening<'_>) -> Result<(Self, Scan), JournalError> {
         let Opening { dir, pipeline, config, checkpoint, reached, producer, on_progress, on_failure } =
             opening;
-        create_folders(dir).map_err(|source| JournalError::io("create", dir, source))?;
-        let owner = lock_folder(dir)?;
+        let owner = own(dir)?;
         let mut reader = SegmentReader::open(dir, checkpoint + 1)?;
         let scan = Scan::read(&mut reader, checkpoint + 1)?;
         let reached = reached.max(checkpoint);
@@ -92,16 +94,6 @@ fn spawn(
         .spawn(move || body(&stopping))
         .expect("the system can start a thread");
     (stop, thread)
-}
-
-fn lock_folder(dir: &Path) -> Result<File, JournalError> {
-    let path = dir.join("owner.lock");
-    let file = File::create(&path).map_err(|source| JournalError::io("create", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(JournalError::Owned(dir.to_owned())),
-        Err(fs::TryLockError::Error(source)) => Err(JournalError::io("lock", &path, source)),
-    }
 }
 
 /// Of all segments.

@@ -159,18 +159,10 @@ impl Out<'_> {
         (self.shared.on_progress)(self.shared.progress());
     }
 
-    /// A `skip` has nothing to be acknowledged: where only such entries follow, they are as far as the one before.
+    /// Whether entries that have nothing to be acknowledged were passed.
     fn pass_skips(&self) -> bool {
         let progress = self.shared.progress();
-        let mut acknowledged = progress.acknowledged;
-        let mut released = lock(&self.shared.released);
-        while let Some(first) = released.skips.first().copied()
-            && first <= progress.durable.min(acknowledged + 1)
-        {
-            released.skips.pop_first();
-            acknowledged = acknowledged.max(first);
-        }
-        drop(released);
+        let acknowledged = lock(&self.shared.released).pass_skips(progress.durable, progress.acknowledged);
         if acknowledged > progress.acknowledged {
             self.advance(acknowledged);
         }

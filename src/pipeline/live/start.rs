@@ -1,4 +1,4 @@
-//! From a journal's files to a state that can go live.
+//! From a journal to a state that can go live.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,7 @@ use super::{Effected, Failure, Progressed};
 use crate::join::ColdRows;
 use crate::journal::{
     Action, Body, CheckpointStore, FileJournal, Journal, JournalError, KafkaRecords, Opening, Scan, Skip,
+    TopicJournal, TopicOpening,
 };
 use crate::pipeline::cursor::Arrivals;
 use crate::pipeline::decode::Skips;
@@ -45,13 +46,30 @@ impl Supervisor {
         });
         let versions = VersionStore::new(&self.places.root);
         let version = versions.latest()?.map(|version| versions.manifest(version)).transpose()?;
+        let reached = version.map_or(0, |manifest| manifest.entry);
+        let (pipeline, config) = (&*self.setup.name, &self.setup.config.journal);
+        let endpoint = &self.services.endpoint;
+        if let Some(topic) = &self.setup.journal_topic {
+            let (journal, scan) = TopicJournal::open(TopicOpening {
+                endpoint,
+                topic,
+                root: &self.places.root,
+                pipeline,
+                config,
+                checkpoint,
+                reached,
+                on_progress,
+                on_failure,
+            })?;
+            return Ok((Arc::new(journal), scan));
+        }
         let (journal, scan) = FileJournal::open(Opening {
             dir: &self.places.journal,
-            pipeline: &self.setup.name,
-            config: &self.setup.config.journal,
+            pipeline,
+            config,
             checkpoint,
-            reached: version.map_or(0, |manifest| manifest.entry),
-            producer: OutputProducer::new(&self.services.endpoint)?,
+            reached,
+            producer: OutputProducer::new(endpoint)?,
             on_progress,
             on_failure,
         })?;
@@ -98,6 +116,7 @@ impl Supervisor {
         let recovery = Recovery {
             setup: &self.setup,
             places: &self.places,
+            journal: &self.setup.journal_home(&self.places, &self.services.endpoint),
             probe: self.services.probe.clone(),
             cold: Some(cold.clone()),
             checkpoint_max: journal.last(),

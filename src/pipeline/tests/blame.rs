@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::stand::{Stand, Told};
 use crate::config::OnTimeout;
-use crate::journal::{Body, Checkpoint, CheckpointStore, Skip};
+use crate::journal::{Body, Checkpoint, CheckpointStore, Home, Skip};
 use crate::pipeline::decode::{Skips, skip_key};
 use crate::pipeline::probe::{Probe, Stage};
 use crate::pipeline::recover::RecoverError;
@@ -153,6 +153,7 @@ fn a_recovery_that_is_told_to_stop_ends_before_its_next_entry() {
     let recovery = super::super::recover::Recovery {
         setup: &stand.setup,
         places: &places,
+        journal: &Home::Files(places.journal.clone()),
         probe: None,
         cold: None,
         checkpoint_max: 3,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::config::{Config, PipelineConfig};
-use crate::journal::{Body, Entry, JournalError, Part, RecordSource, Skip, describe};
+use crate::journal::{Body, Entry, Home, JournalError, Part, RecordSource, Skip, describe};
 use crate::pipeline::decode::{Decoded, Decoder, Skips};
 use crate::pipeline::effects::Effects;
 use crate::pipeline::machine::{Cold, Machine};
@@ -217,6 +217,7 @@ impl Stand {
         let recovery = Recovery {
             setup: &self.setup,
             places: &places,
+            journal: &Home::Files(places.journal.clone()),
             probe,
             cold: None,
             checkpoint_max: to,

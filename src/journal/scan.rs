@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use crate::journal::entry::{Body, Skip};
-use crate::journal::error::JournalError;
-use crate::journal::frame::Line;
-use crate::journal::segment::SegmentReader;
+use super::entry::{Body, Skip};
+use super::error::JournalError;
+use super::frame::Line;
+use super::home::Home;
+use super::lines::Lines;
 
-/// What a journal's files say, from some entry on.
+/// What a journal says, from some entry on.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// Last entry; 0 for an empty journal.
@@ -25,14 +25,13 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Reads what the files say from entry `from` on, changing nothing; a torn tail is left out. An error where `from`
+    /// Reads what a journal says from entry `from` on, changing nothing; a torn tail is left out. An error where `from`
     /// was removed.
-    pub fn of(dir: &Path, from: u64) -> Result<Self, JournalError> {
-        let mut reader = SegmentReader::open(dir, from)?;
-        Self::read(&mut reader, from)
+    pub fn of(home: &Home, from: u64) -> Result<Self, JournalError> {
+        Self::read(home.lines(from)?.as_mut(), from)
     }
 
-    pub(super) fn read(reader: &mut SegmentReader, from: u64) -> Result<Self, JournalError> {
+    pub(super) fn read(reader: &mut dyn Lines, from: u64) -> Result<Self, JournalError> {
         let mut scan = Scan::default();
         while let Some(line) = reader.next_line()? {
             let entry = match line {
