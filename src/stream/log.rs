@@ -7,6 +7,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
 
 use super::client::{Endpoint, StreamError, is_passing};
+use super::consumer::watermarks;
 
 /// How long one call waits for the broker before the time that is left is looked at.
 const POLL: Duration = Duration::from_millis(100);
@@ -40,9 +41,8 @@ impl LogReader {
             .set("fetch.wait.max.ms", "10")
             .create()?;
         let patience = endpoint.timeout();
-        let (low, high) = consumer
-            .fetch_watermarks(topic, partition, patience)
-            .map_err(|error| endpoint.unreachable(error))?;
+        let (low, high) =
+            watermarks(&consumer, topic, partition, patience).map_err(|error| endpoint.unreachable(error))?;
         let mut reader =
             Self { consumer, topic: topic.to_owned(), partition, low, high, patience, ended: false };
         reader.seek(low)?;
@@ -87,4 +87,40 @@ impl LogReader {
 
 fn record(message: &BorrowedMessage<'_>) -> LogRecord {
     (message.offset(), message.payload().unwrap_or_default().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::trial::{TOPIC, Trial};
+
+    #[test]
+    fn a_partition_is_read_to_its_end_from_wherever_it_is_begun() {
+        let trial = Trial::new(2);
+        trial.fill(1, 5);
+        let mut reader = LogReader::open(&trial.endpoint(&[]), TOPIC, 1).unwrap();
+        assert_eq!((reader.low, reader.high), (0, 5));
+        let all = |reader: &mut LogReader| {
+            let mut found = Vec::new();
+            while let Some((offset, value)) = reader.next_record().unwrap() {
+                found.push((offset, String::from_utf8(value).unwrap()));
+            }
+            found
+        };
+        let expected: Vec<(i64, String)> = (0..5).map(|number| (number, number.to_string())).collect();
+        assert_eq!(all(&mut reader), expected);
+        assert_eq!(all(&mut reader), [], "the end stays the end");
+
+        reader.seek(3).unwrap();
+        assert_eq!(all(&mut reader), expected[3..]);
+        let mut empty = LogReader::open(&trial.endpoint(&[]), TOPIC, 0).unwrap();
+        assert_eq!(all(&mut empty), []);
+    }
+
+    #[test]
+    fn a_partition_that_is_not_there_is_an_error() {
+        let trial = Trial::new(1);
+        let endpoint = trial.endpoint(&[]);
+        assert!(LogReader::open(&endpoint, TOPIC, 7).is_err());
+    }
 }

@@ -10,12 +10,13 @@ use super::super::machine;
 use super::bare;
 use crate::cli::exit::Failure;
 use crate::cli::telemetry;
-use crate::config::Config;
-use crate::pipeline::{Options, Report, Service, Setup};
+use crate::config::{Config, JournalKind};
+use crate::pipeline::{Options, Report, Service};
 use crate::stream::{Endpoint, Position, SourceConsumer, TopicSpec, ensure_topics};
 
 const TOPIC: &str = "bench.events";
-const PACED_TOPIC: &str = "bench.paced";
+/// Events come with their own time, so each kind of pass needs a topic of its own.
+const PACED_TOPICS: [&str; 2] = ["bench.paced", "bench.paced.exact"];
 const OUT: &str = "bench.bare";
 const PARTITIONS: i32 = 4;
 pub(super) const FEATURES: usize = 10;
@@ -39,6 +40,9 @@ pub struct Args {
     /// Seconds of the freshness pass
     #[arg(long, default_value_t = 10)]
     paced_seconds: u64,
+    /// Passes with the journal in Kafka, exactly once, beside those with files
+    #[arg(long)]
+    exactly_once: bool,
     /// A librdkafka property of the pipeline's clients, as in `kafka.properties` of the config; the bare pipe keeps ours
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
@@ -117,17 +121,22 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     telemetry::log(&config.log)?;
     actix::System::new().block_on(async {
         let endpoint = plain;
-        let topics: Vec<TopicSpec> = [TOPIC, PACED_TOPIC, OUT].iter().map(|topic| spec(topic)).collect();
+        let topics: Vec<TopicSpec> = [TOPIC, OUT].iter().chain(&PACED_TOPICS).map(|topic| spec(topic)).collect();
         ensure_topics(&endpoint, &topics).await.map_err(crate::pipeline::ServiceError::from)?;
         println!("loading {} events of {FEATURES} numbers, label in the event, {PARTITIONS} partitions", args.events);
         load(&brokers, TOPIC, args.events, None)?;
-        let (mut passes, mut bares) = (Vec::new(), Vec::new());
+        let (mut passes, mut exact, mut bares) = (Vec::new(), Vec::new(), Vec::new());
         let spent = || Spent::until_now(kafka);
         // The first pass of each kind is not counted: Kafka's byte code is still being compiled, on the same cores.
         for pass in 0..=args.passes {
             let dir = data.join(format!("pass-{pass}"));
             let render = metrics.clone();
             passes.push(pipeline_pass(&config, dir, args.events, kafka, move || render.render()).await?);
+            if args.exactly_once {
+                let (config, render) = (in_kafka(&config, &format!("bench.journal.{pass}")), metrics.clone());
+                let dir = data.join(format!("exact-{pass}"));
+                exact.push(pipeline_pass(&config, dir, args.events, kafka, move || render.render()).await?);
+            }
             let values = predictions(&endpoint)?;
             let value_bytes = values.iter().map(Vec::len).sum::<usize>() / values.len();
             let before = spent();
@@ -147,12 +156,37 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 cost(&bare.1),
                 bare.0 / last.seconds,
             );
+            if let Some(exact) = exact.last() {
+                println!(
+                    "        exactly once {:.3} M/s ({:.2}), {:.2} of that with files",
+                    rate(exact.seconds),
+                    cost(&exact.spent),
+                    last.seconds / exact.seconds
+                );
+            }
         }
-        summary(args, &passes, &bares);
+        summary(args, &passes, &exact, &bares);
         let (p50, p99) = machine::fdatasync(&data, 500).map_err(|error| Failure::Usage(error.to_string()))?;
         println!("bare fdatasync of 400 bytes: p50 {:.2} ms, p99 {:.2} ms", ms(p50), ms(p99));
-        freshness(args, &brokers, data.join("paced"), move || metrics.render()).await
+        let render = metrics.clone();
+        let [paced, exact] = PACED_TOPICS.map(|topic| configure(&brokers, topic));
+        if args.exactly_once {
+            let (config, render) = (in_kafka(&exact?, "bench.journal.paced"), metrics.clone());
+            print!("exactly once: ");
+            freshness(args, &brokers, config, data.join("paced-exact"), move || render.render()).await?;
+        }
+        freshness(args, &brokers, paced?, data.join("paced"), move || render.render()).await
     })
+}
+
+/// The same with its journal in this topic.
+fn in_kafka(config: &Config, topic: &str) -> Config {
+    let mut config = config.clone();
+    for pipeline in config.pipeline.values_mut() {
+        pipeline.journal.kind = JournalKind::Kafka;
+        pipeline.journal.topic = topic.into();
+    }
+    config
 }
 
 fn property(text: &str) -> Result<(String, String), String> {
@@ -291,7 +325,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn summary(args: &Args, passes: &[Pass], bares: &[(f64, Spent)]) {
+fn summary(args: &Args, passes: &[Pass], exact: &[Pass], bares: &[(f64, Spent)]) {
     let events = args.events as f64;
     let (first, passes) = passes.split_first().expect("the first pass is always made");
     let bares = &bares[1..];
@@ -301,6 +335,15 @@ fn summary(args: &Args, passes: &[Pass], bares: &[(f64, Spent)]) {
     println!("\npipeline  {:.3} M events/s (median of {})", events / pipeline / 1e6, passes.len());
     println!("bare pipe {:.3} M events/s", events / bare / 1e6);
     println!("ratio     {ratio:.2} (median of the pairs)");
+    if let Some((_, exact)) = exact.split_first() {
+        let seconds = median(exact.iter().map(|pass| pass.seconds).collect());
+        let ratio =
+            median(passes.iter().zip(exact).map(|(pass, exact)| pass.seconds / exact.seconds).collect());
+        println!(
+            "exactly once {:.3} M events/s, {ratio:.2} of that with files (medians)",
+            events / seconds / 1e6
+        );
+    }
     let last = &passes[passes.len() - 1];
     println!("\nCPU seconds per million events, by thread, last pass:");
     last.spent.print(events);
@@ -327,18 +370,17 @@ fn summary(args: &Args, passes: &[Pass], bares: &[(f64, Spent)]) {
 async fn freshness(
     args: &Args,
     brokers: &str,
+    mut config: Config,
     dir: PathBuf,
     metrics: impl Fn() -> String + Send + Sync + Clone + 'static,
 ) -> Result<(), Failure> {
-    let mut config = configure(brokers, PACED_TOPIC)?;
     config.data.dir = dir;
-    let setup = Setup::new("bench", &config.pipeline["bench"]);
-    debug_assert_eq!(&*setup.events_topic, PACED_TOPIC);
+    let topic = config.pipeline["bench"].events.topic.clone();
     let service = Service::start(&config, Options::default(), metrics).await?;
     let status = service.pipelines()[0].status.clone();
     let events = args.paced * args.paced_seconds;
     let (brokers, rate) = (brokers.to_owned(), args.paced as f64);
-    let loading = std::thread::spawn(move || load(&brokers, PACED_TOPIC, events, Some(rate)));
+    let loading = std::thread::spawn(move || load(&brokers, &topic, events, Some(rate)));
     while !loading.is_finished() || status.records_read() < events {
         actix::clock::sleep(Duration::from_millis(20)).await;
         if service.pipelines()[0].pipeline.is_finished() {

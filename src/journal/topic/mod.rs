@@ -1,4 +1,4 @@
-//! The journal in a Kafka topic: entries and all that they put on topics, in transactions under the pipeline's name
+//! The journal in a Kafka topic: entries and all that they put on topics, in transactions under the topic's name
 //! (KIP-98). A usurper fences the owner; what one transaction holds is there or not there, the mark of sent outputs
 //! included, so that nothing leaves twice.
 

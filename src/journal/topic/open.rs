@@ -22,8 +22,6 @@ pub struct TopicOpening<'a> {
     pub topic: &'a str,
     /// Folder of the pipeline's checkpoints and versions.
     pub root: &'a Path,
-    /// Name of the pipeline: its `transactional.id`.
-    pub pipeline: &'a str,
     pub config: &'a JournalConfig,
     /// Entry of the newest checkpoint; 0: there is none.
     pub checkpoint: u64,
@@ -38,10 +36,12 @@ impl TopicJournal {
     /// Takes a journal's topic over: fences whoever wrote to it, so that its end stays where it is, reads what it holds
     /// after the checkpoint, and starts the thread that commits.
     pub fn open(opening: TopicOpening<'_>) -> Result<(Self, Scan), JournalError> {
-        let TopicOpening { endpoint, topic, root, pipeline, config, .. } = opening;
+        let TopicOpening { endpoint, topic, root, config, .. } = opening;
         let owner = own(root)?;
         let timeout = Duration::from_millis(config.transaction_timeout_ms);
-        let producer = Transactions::begin_as(endpoint, pipeline, timeout)?;
+        // Who may write to the topic is what is at stake, so its name is the identity: pipelines of one name on other
+        // topics do not get into each other's way.
+        let producer = Transactions::begin_as(endpoint, topic, timeout)?;
         let checkpoint = opening.checkpoint;
         let scan = Scan::read(&mut TopicReader::open(endpoint, topic, checkpoint + 1)?, checkpoint + 1)?;
         let reached = opening.reached.max(checkpoint);

@@ -54,7 +54,6 @@ impl Supervisor {
                 endpoint,
                 topic,
                 root: &self.places.root,
-                pipeline,
                 config,
                 checkpoint,
                 reached,

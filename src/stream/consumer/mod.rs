@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use exact::Wanted;
@@ -99,16 +99,7 @@ impl SourceConsumer {
         partition: i32,
         timeout: Duration,
     ) -> Result<(i64, i64), StreamError> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.consumer.fetch_watermarks(topic, partition, left) {
-                Err(error) if error.rdkafka_error_code().is_some_and(may_appear) && !left.is_zero() => {
-                    std::thread::sleep(LEADERLESS.min(left));
-                }
-                found => return Ok(found?),
-            }
-        }
+        Ok(watermarks(&self.consumer, topic, partition, timeout)?)
     }
 
     /// Records after `next` in a partition, as of the last fetch; 0 before the first.
@@ -129,6 +120,25 @@ impl SourceConsumer {
     fn explain(&self, error: &ReadError) -> StreamError {
         let topic = error.place.as_ref().map_or_else(|| self.topics.join(", "), |place| place.topic.clone());
         StreamError::Topic { topic, message: format!("{}: {}", error.code, error.message) }
+    }
+}
+
+/// See [`SourceConsumer::watermarks`].
+pub(super) fn watermarks(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    timeout: Duration,
+) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match consumer.fetch_watermarks(topic, partition, left) {
+            Err(error) if error.rdkafka_error_code().is_some_and(may_appear) && !left.is_zero() => {
+                std::thread::sleep(LEADERLESS.min(left));
+            }
+            found => return found,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{ConsumerQueue, Queued, TopicHandle};
+use super::{ConsumerQueue, Queued, TopicHandle, flush};
 use crate::stream::delivery::{Deliveries, Reports};
 use crate::stream::trial::{TOPIC, Trial, WITHIN, deliver};
 use crate::stream::{Delivery, Outputs, Records, RecordsBuilder};
@@ -252,4 +252,22 @@ pub(in crate::stream) fn break_client(client: &BaseProducer<Reports>) {
     // SAFETY: the client is live; the reason outlives the call, which copies it.
     let made = unsafe { c::rd_kafka_test_fatal_error(client.client().native_ptr(), code, reason.as_ptr()) };
     assert_eq!(made, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+#[test]
+fn a_flush_sends_what_lingers_and_says_nothing_itself() {
+    let trial = Trial::new(1);
+    let (producer, deliveries) = reporting(&trial, &[("linger.ms", "60000")]);
+    let mut handle = TopicHandle::new(&producer, TOPIC).unwrap();
+    let outputs = trial.outputs(0, &[b"one", b"two"]);
+    let (queued, _) = produce(&mut handle, &outputs);
+    deliveries.queued(0, queued.queued);
+    let start = Instant::now();
+    while producer.in_flight_count() > 0 {
+        flush(&producer);
+        producer.poll(Duration::ZERO);
+        assert!(start.elapsed() < WITHIN, "{} on their way", producer.in_flight_count());
+    }
+    assert_eq!(trial.everything(0, 2).len(), 2);
+    flush(&producer);
 }

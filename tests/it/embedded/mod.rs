@@ -5,13 +5,12 @@ mod learners;
 mod panics;
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tidewheel::config::Config;
-use tidewheel::journal::{Body, Entry, Replay as Entries, Skip};
+use tidewheel::journal::{Body, Entry, Home, Replay as Entries, Skip};
 use tidewheel::pipeline::{Accounts, Options, Places, Probe, Service, Setup, rebuild};
 use tidewheel::registry::{Digests, VersionStore};
 use tidewheel::stream::{EmbeddedBroker, Endpoint};
@@ -97,8 +96,9 @@ impl Bench {
         let versions = VersionStore::new(&places.root);
         let manifest = versions.manifest(versions.latest().unwrap().unwrap()).unwrap();
         let setup = Setup::new(PIPELINE, &self.config.pipeline[PIPELINE]);
-        let rebuilt = rebuild(setup, &places, &Endpoint::new(&self.config.kafka), &manifest, true).unwrap();
-        let entries = entries(&places.journal);
+        let endpoint = Endpoint::new(&self.config.kafka);
+        let entries = entries(&setup.journal_home(&places, &endpoint));
+        let rebuilt = rebuild(setup, &places, &endpoint, &manifest, true).unwrap();
         let skips = entries.iter().filter_map(|entry| match &entry.body {
             Body::Skip(skip) => Some(skip.clone()),
             _ => None,
@@ -107,7 +107,7 @@ impl Bench {
     }
 }
 
-fn entries(journal: &Path) -> Vec<Entry> {
+fn entries(journal: &Home) -> Vec<Entry> {
     let mut entries = Entries::open(journal, 1, u64::MAX).unwrap();
     std::iter::from_fn(|| entries.next_entry().unwrap()).collect()
 }

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use tidewheel_loadgen::audit::Counts;
+
 use crate::support::{
     EVENTS, Random, Service, Trial, assert_accounts_add_up, audit, shared_broker, sleep_until,
 };
@@ -10,9 +12,19 @@ const RATE: f64 = 2_500.0;
 
 #[test]
 fn ten_kills_at_random_instants_lose_nothing_learn_nothing_twice_and_leave_a_state_that_can_be_rebuilt() {
+    ten_kills("file");
+}
+
+#[test]
+fn with_the_journal_in_kafka_ten_kills_also_leave_no_output_that_is_there_twice() {
+    let counts = ten_kills("kafka");
+    assert_eq!((counts.predictions, counts.examples), (EVENTS, EVENTS), "exactly once");
+}
+
+fn ten_kills(home: &str) -> Counts {
     // Given Elec2 on its way, with checkpoints and versions so often that kills meet them,
     let mut random = Random::seeded("ten kills");
-    let mut trial = Trial::new(shared_broker());
+    let mut trial = Trial::in_home(shared_broker(), home);
     trial.set("pipeline.elec2.checkpoint.every_ms", 700);
     trial.set("pipeline.elec2.version.every_examples", 3_000);
     let mut service = Service::start(&trial);
@@ -50,4 +62,5 @@ fn ten_kills_at_random_instants_lose_nothing_learn_nothing_twice_and_leave_a_sta
     let nearest = trial.rebuild(&["--to", "latest"]);
     let from_nothing = trial.rebuild(&["--to", "latest", "--from-nothing"]);
     assert_eq!(nearest, from_nothing);
+    counts
 }

@@ -7,4 +7,5 @@ mod labels;
 mod partitions;
 mod rebuild;
 mod stop;
+mod takeover;
 mod trouble;

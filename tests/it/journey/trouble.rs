@@ -30,8 +30,17 @@ fn wait_for_the_middle(service: &mut Service) {
 
 #[test]
 fn a_broker_that_is_stopped_and_one_that_crashes_in_the_middle_of_the_stream_lose_nothing() {
+    a_broker_that_is_stopped_and_one_that_crashes("file");
+}
+
+#[test]
+fn with_the_journal_in_kafka_a_broker_that_is_stopped_and_one_that_crashes_lose_nothing() {
+    a_broker_that_is_stopped_and_one_that_crashes("kafka");
+}
+
+fn a_broker_that_is_stopped_and_one_that_crashes(home: &str) {
     let (mut broker, _folder) = own_broker();
-    let trial = Trial::new(&broker.address());
+    let trial = Trial::in_home(&broker.address(), home);
     let mut service = Service::start(&trial);
     service.wait_ready();
     let replaying = trial.replay(0..ROWS, Some(RATE));
@@ -67,9 +76,18 @@ fn a_service_that_is_paused_for_eight_seconds_loses_nothing() {
 
 #[test]
 fn with_the_broker_away_a_stop_still_ends_in_bounded_time_and_the_next_start_goes_on() {
+    a_stop_with_the_broker_away("file");
+}
+
+#[test]
+fn with_the_journal_in_kafka_and_the_broker_away_a_stop_still_ends_in_bounded_time() {
+    a_stop_with_the_broker_away("kafka");
+}
+
+fn a_stop_with_the_broker_away(home: &str) {
     const SOME: u64 = 3_000;
     let (mut broker, _folder) = own_broker();
-    let trial = Trial::new(&broker.address());
+    let trial = Trial::in_home(&broker.address(), home);
     let mut service = Service::start(&trial);
     service.wait_ready();
     trial.replay(0..SOME, None).finish();

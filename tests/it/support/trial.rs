@@ -52,10 +52,26 @@ impl Trial {
         trial.set("log.format", "json");
         trial.set("pipeline.elec2.events.topic", trial.topic("events"));
         trial.set("pipeline.elec2.labels.topic", trial.topic("labels"));
+        trial.set("pipeline.elec2.journal.topic", trial.topic("journal"));
         for output in ["predictions", "alerts", "dead_letters", "examples"] {
             trial.set(&format!("pipeline.elec2.outputs.{output}"), trial.topic(output));
         }
         trial
+    }
+
+    /// The same with its journal in this home, `"file"` or `"kafka"`.
+    pub fn in_home(brokers: &str, home: &str) -> Self {
+        let mut trial = Self::new(brokers);
+        trial.set("pipeline.elec2.journal.kind", home);
+        trial
+    }
+
+    /// Moves to a machine that has nothing yet but the configuration.
+    pub fn on_an_empty_disk(&mut self) -> &mut Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("data-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let dir = self.folder.path().join(name);
+        self.set("data.dir", dir.to_str().unwrap())
     }
 
     /// Sets a key by its path and writes the file anew.
@@ -71,7 +87,7 @@ impl Trial {
         self
     }
 
-    /// This trial's topic of a kind: `events`, `labels`, `predictions`, `examples`, `alerts` or `dead_letters`.
+    /// This trial's topic of a kind: `events`, `labels`, `predictions`, `examples`, `alerts` or `dead_letters`, or `journal`.
     pub fn topic(&self, kind: &str) -> String {
         format!("{}.{kind}", self.prefix)
     }
