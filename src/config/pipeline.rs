@@ -286,7 +286,7 @@ pub struct JournalConfig {
     pub kind: JournalKind,
     /// Topic of the journal where that is in Kafka; empty: the pipeline's name and `.journal`.
     pub topic: String,
-    /// A transaction begins so long after the one before at the earliest, in milliseconds; 0: when that has committed.
+    /// A transaction begins so long after the one before at the earliest, in milliseconds; 0: soon after that has committed.
     #[schemars(range(min = 0, max = 10_000))]
     pub commit_ms: u64,
     /// A transaction that is open for longer is aborted by Kafka, and whoever wrote it has to recover, in milliseconds.

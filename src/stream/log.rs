@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::client::{Endpoint, StreamError, is_passing};
 use super::consumer::watermarks;
@@ -12,10 +12,23 @@ use super::consumer::watermarks;
 /// How long one call waits for the broker before the time that is left is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
+/// The end of a partition is news here, not an error.
+struct EndIsExpected;
+
+impl ClientContext for EndIsExpected {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            tracing::error!(target: "librdkafka", "{error}: {reason}");
+        }
+    }
+}
+
+impl ConsumerContext for EndIsExpected {}
+
 /// One partition, read from some offset up to its end: what is committed, in order. For topics of small records, read
 /// once; not for a stream of events.
 pub struct LogReader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<EndIsExpected>,
     topic: String,
     partition: i32,
     /// First offset that there is, and the one after the last, when it was opened.
@@ -35,11 +48,11 @@ impl LogReader {
     /// # Errors
     /// No broker answers, or there is no such partition.
     pub fn open(endpoint: &Endpoint, topic: &str, partition: i32) -> Result<Self, StreamError> {
-        let consumer: BaseConsumer = endpoint
+        let consumer = endpoint
             .consumer("tidewheel.log")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "10")
-            .create()?;
+            .create_with_context::<_, BaseConsumer<_>>(EndIsExpected)?;
         let patience = endpoint.timeout();
         let (low, high) =
             watermarks(&consumer, topic, partition, patience).map_err(|error| endpoint.unreachable(error))?;

@@ -64,10 +64,15 @@ impl Transactions {
         assert!(parts.len() <= Self::PARTS_MAX, "{} parts", parts.len());
         let first = self.group;
         self.group += parts.len();
+        let start = Instant::now();
         until_told(stop, || self.producer.client().begin_transaction())?;
+        let begun = start.elapsed();
         let filled = self.fill(parts, first, stop);
+        let sent = start.elapsed();
         let committed =
             filled.and_then(|()| until_told(stop, || self.producer.client().commit_transaction(CALL)));
+        let records: usize = parts.iter().map(|outputs| outputs.len()).sum();
+        tracing::debug!(records, ?begun, ?sent, committed = ?start.elapsed(), "transaction");
         match committed {
             Err(Aborted::Again(reason)) => Err(self.abort(reason, first..self.group, stop)),
             told => told,
@@ -101,7 +106,12 @@ impl Transactions {
         }
         // Not by rdkafka's flush, which waits in steps of 100 ms.
         flush(self.producer.client());
-        self.producer.poll(Duration::ZERO);
+        // One poll serves one broker answer.
+        let mut before = usize::MAX;
+        while self.producer.in_flight() < before {
+            before = self.producer.in_flight();
+            self.producer.poll(Duration::ZERO);
+        }
         self.look()
     }
 

@@ -376,7 +376,8 @@ async fn freshness(
 ) -> Result<(), Failure> {
     config.data.dir = dir;
     let topic = config.pipeline["bench"].events.topic.clone();
-    let service = Service::start(&config, Options::default(), metrics).await?;
+    let commits_before = commits(&metrics());
+    let service = Service::start(&config, Options::default(), metrics.clone()).await?;
     let status = service.pipelines()[0].status.clone();
     let events = args.paced * args.paced_seconds;
     let (brokers, rate) = (brokers.to_owned(), args.paced as f64);
@@ -399,5 +400,28 @@ async fn freshness(
         report.freshness.p99_ms.unwrap_or(0),
         report.monitor.label_delay_median.unwrap_or(0)
     );
+    let mut made = commits(&metrics());
+    for (made, before) in made.iter_mut().zip(commits_before) {
+        made.1 -= before.1;
+    }
+    let all = made.last().map_or(0.0, |(_, count)| *count);
+    let within = |share: f64| {
+        made.iter().find(|(_, count)| *count >= share * all).map_or(f64::NAN, |(le, _)| le * 1e3)
+    };
+    println!(
+        "  {all} groups of entries made durable: half within {} ms, 99 % within {} ms",
+        within(0.5),
+        within(0.99)
+    );
     Ok(())
+}
+
+/// Upper bound in seconds and number so far of each bucket of the times that making entries durable took.
+fn commits(metrics: &str) -> Vec<(f64, f64)> {
+    let bucket = |line: &str| {
+        let (le, count) =
+            line.strip_prefix("tidewheel_journal_sync_seconds_bucket{le=\"")?.split_once("\"} ")?;
+        Some((le.parse().unwrap_or(f64::INFINITY), count.trim().parse().ok()?))
+    };
+    metrics.lines().filter_map(bucket).collect()
 }

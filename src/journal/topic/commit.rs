@@ -15,6 +15,9 @@ const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often outputs are sent whose refusal is not expected to go by.
 const LASTING_TRIES_MAX: u32 = 5;
+/// Kafka answers a commit before it has written the transaction's markers. A transaction that begins before that is
+/// refused, and librdkafka waits 20 ms before it asks again: with this pause a commit takes 7 to 9 ms, without it 40.
+const MARKERS: Duration = Duration::from_millis(3);
 /// The stop flag is looked at this often.
 const IDLE: Duration = Duration::from_millis(200);
 /// Entries whose outputs go into one transaction at most.
@@ -34,10 +37,9 @@ struct Group {
 pub(super) fn run(shared: &Shared, mut producer: Transactions) {
     let mut marked = shared.progress().acknowledged;
     let least = Duration::from_millis(shared.config.commit_ms);
-    let mut begun: Option<Instant> = None;
-    while let Some(group) = take_group(shared, begun.map(|begun| begun + least), marked) {
+    let mut earliest = Instant::now();
+    while let Some(group) = take_group(shared, earliest, marked) {
         let start = Instant::now();
-        begun = Some(start);
         match commit(shared, &mut producer, &group) {
             Ok(true) => {}
             Ok(false) => {
@@ -49,7 +51,9 @@ pub(super) fn run(shared: &Shared, mut producer: Transactions) {
                 break;
             }
         }
-        metrics::histogram!("tidewheel_journal_sync_seconds").record(start.elapsed());
+        let took = start.elapsed();
+        earliest = start + least.max(took + MARKERS);
+        metrics::histogram!("tidewheel_journal_sync_seconds").record(took);
         metrics::counter!("tidewheel_journal_written_bytes_total").increment(group.lines.bytes() as u64);
         marked = group.acknowledged;
         // Under the lock, so that no waiter looks before and sleeps after.
@@ -107,12 +111,12 @@ fn commit(shared: &Shared, producer: &mut Transactions, group: &Group) -> Result
 }
 
 /// Waits for something to commit, and for the time to do it; None when all was committed and there will be no more.
-fn take_group(shared: &Shared, earliest: Option<Instant>, marked: u64) -> Option<Group> {
+fn take_group(shared: &Shared, earliest: Instant, marked: u64) -> Option<Group> {
     let mut waiting = shared.lock();
     loop {
         let stopping = shared.stop.load(Ordering::SeqCst);
         let last = waiting.next - 1;
-        let early = earliest.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+        let early = earliest.saturating_duration_since(Instant::now());
         let any = !waiting.lines.is_empty()
             || waiting.release.queue.front().is_some_and(|first| first.after <= last);
         if any && (early.is_zero() || stopping) {
