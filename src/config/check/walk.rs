@@ -289,7 +289,10 @@ mod tests {
             &["schema.task = \"binar\" (line 6)", "did you mean \"binary\"?"],
         );
         says(added("[log]\nformat = \"JSON\"\n"), &["log.format = \"JSON\"", "did you mean \"json\"?"]);
-        says(added("[pipeline.x.journal]\nkind = \"kafka\"\n"), &["expected \"file\""]);
+        says(
+            added("[pipeline.x.journal]\nkind = \"files\"\n"),
+            &["expected one of \"file\", \"kafka\"", "did you mean \"file\"?"],
+        );
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn whatever_is_told_to_be_durable_is_in_the_files_by_then_and_is_told_in_order()
         eventually("it is told", || {
             owner.told.progress.lock().unwrap().last().is_some_and(|told| told.durable >= n)
         });
-        assert!(Scan::of(dir.path(), 1).unwrap().last >= n);
+        assert!(Scan::of(&files(&dir), 1).unwrap().last >= n);
     }
     let told: Vec<u64> = owner.told.progress.lock().unwrap().iter().map(|told| told.durable).collect();
     assert!(told.is_sorted(), "{told:?}");

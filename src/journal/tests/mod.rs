@@ -1,4 +1,4 @@
-//! The journal in files as its callers see it, on real files and librdkafka's mock cluster.
+//! The journal as its callers see it, on real files and on librdkafka's mock cluster.
 
 mod checkpoints;
 mod closing;
@@ -9,4 +9,5 @@ mod opening;
 mod refusals;
 mod support;
 mod tails;
+mod topic;
 mod trimming;

@@ -49,7 +49,7 @@ fn a_scan_from_a_checkpoint_finds_all_skips_and_offsets_that_are_needed_from_the
     segment(dir.path(), 1, &[batch(1, 0), batch(2, 10), skip(3, 1)]);
     segment(dir.path(), 4, &[batch(4, 20), batch(5, 30), skip(6, 4), skip(7, 5)]);
     for (from, needed) in [(1, vec![3, 6, 7]), (2, vec![6, 7]), (4, vec![6, 7]), (5, vec![7])] {
-        let scan = Scan::of(dir.path(), from).unwrap();
+        let scan = Scan::of(&files(&dir), from).unwrap();
         let found: Vec<u64> =
             scan.skips.iter().filter(|(_, skip)| skip.entry >= from).map(|(number, _)| *number).collect();
         assert_eq!(found, needed, "from {from}");

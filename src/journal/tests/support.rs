@@ -9,7 +9,8 @@ use crate::config::{JournalConfig, KafkaConfig};
 use crate::journal::frame::frame;
 use crate::journal::segment::{segment_path, segments};
 use crate::journal::{
-    Body, Entry, FileJournal, Journal, JournalError, Line, Opening, Part, Progress, Scan, SegmentReader, Skip,
+    Body, Entry, FileJournal, Home, Journal, JournalError, Line, Lines, Opening, Part, Progress, Scan,
+    SegmentReader, Skip,
 };
 use crate::stream::{Endpoint, OutputProducer, Outputs, Position, SourceConsumer};
 
@@ -109,7 +110,7 @@ pub(super) fn output(value: &str) -> Outputs {
 }
 
 /// Appends ticks that put their number on the topic, and releases them.
-pub(super) fn write(journal: &FileJournal, count: u64) {
+pub(super) fn write(journal: &dyn Journal, count: u64) {
     for _ in 0..count {
         let n = journal.append(Body::Tick).unwrap().n;
         journal.release(n, n, output(&n.to_string()));
@@ -151,6 +152,11 @@ pub(super) fn segment(dir: &Path, first: u64, lines: &[Line]) {
         frame(&serde_json::to_vec(line).unwrap(), &mut bytes);
     }
     std::fs::write(segment_path(dir, first), bytes).unwrap();
+}
+
+/// A folder as a journal's home.
+pub(super) fn files(dir: &tempfile::TempDir) -> Home {
+    Home::Files(dir.path().to_owned())
 }
 
 /// All lines of a journal, from its first.

@@ -66,7 +66,7 @@ proptest! {
         bytes[place_flipped] ^= flip;
         fs::write(&path, bytes).unwrap();
 
-        let Err(JournalError::Corrupt { path: named, place, .. }) = Scan::of(dir.path(), 1) else {
+        let Err(JournalError::Corrupt { path: named, place, .. }) = Scan::of(&files(&dir), 1) else {
             return Err(TestCaseError::fail("it was not seen"));
         };
         prop_assert_eq!(named, path);
@@ -119,7 +119,7 @@ fn lines_that_contradict_each_other_are_corruption() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         segment(dir.path(), 1, &lines);
-        let error = Scan::of(dir.path(), 1).unwrap_err().to_string();
+        let error = Scan::of(&files(&dir), 1).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! A journal that begins later than entry 1.
 
 use super::support::*;
-use crate::journal::{Journal, JournalError, Replay, Scan, first_entry};
+use crate::journal::{Journal, JournalError, Replay, Scan};
 
 #[test]
 fn only_whole_segments_before_an_acknowledged_entry_go_and_never_the_last() {
@@ -40,8 +40,8 @@ fn what_was_removed_is_asked_for_in_vain_and_the_error_says_where_the_journal_be
     segment(dir.path(), 7, &[tick(7), tick(8)]);
     for from in 1..=6 {
         for error in [
-            Scan::of(dir.path(), from).unwrap_err(),
-            Replay::open(dir.path(), from, 8).unwrap().next_entry().unwrap_err(),
+            Scan::of(&files(&dir), from).unwrap_err(),
+            Replay::open(&files(&dir), from, 8).unwrap().next_entry().unwrap_err(),
         ] {
             assert!(
                 matches!(error, JournalError::Begins { first: 7, from: asked, .. } if asked == from),
@@ -50,7 +50,7 @@ fn what_was_removed_is_asked_for_in_vain_and_the_error_says_where_the_journal_be
             assert!(error.to_string().contains("begins at entry 7"), "{error}");
         }
     }
-    assert_eq!(Scan::of(dir.path(), 7).unwrap().last, 8);
-    assert_eq!(first_entry(dir.path()).unwrap(), 7);
-    assert_eq!(Replay::open(dir.path(), 7, 8).unwrap().next_entry().unwrap().unwrap().n, 7);
+    assert_eq!(Scan::of(&files(&dir), 7).unwrap().last, 8);
+    assert_eq!(files(&dir).first_entry().unwrap(), 7);
+    assert_eq!(Replay::open(&files(&dir), 7, 8).unwrap().next_entry().unwrap().unwrap().n, 7);
 }
