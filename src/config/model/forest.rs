@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LeafVote, NominalSplit};
+use super::{LeafVote, NominalSplit, TreeConfig};
 
 /// `[pipeline.NAME.model.forest]`: the adaptive random forest and streaming random patches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,26 @@ impl Default for ForestConfig {
     }
 }
 
+impl ForestConfig {
+    /// The settings of each of its trees, of which as many may grow in the background.
+    pub fn of_a_tree(&self) -> TreeConfig {
+        let &Self {
+            grace_period, split_confidence, tie_threshold, leaf, nominal_split, categories_max, ..
+        } = self;
+        let memory_bytes_max = self.memory_bytes_max / (2 * self.trees);
+        TreeConfig {
+            grace_period,
+            split_confidence,
+            tie_threshold,
+            leaf,
+            nominal_split,
+            categories_max,
+            memory_bytes_max,
+            drift_delta: self.drift_delta,
+        }
+    }
+}
+
 /// `[pipeline.NAME.model.bagging]`: online bagging and leveraging bagging.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -105,6 +125,26 @@ impl Default for BaggingConfig {
             nominal_split: NominalSplit::Binary,
             categories_max: 256,
             memory_bytes_max: 256 << 20,
+        }
+    }
+}
+
+impl BaggingConfig {
+    /// The settings of each of its trees.
+    pub fn of_a_tree(&self) -> TreeConfig {
+        let &Self {
+            grace_period, split_confidence, tie_threshold, leaf, nominal_split, categories_max, ..
+        } = self;
+        let memory_bytes_max = self.memory_bytes_max / self.trees;
+        TreeConfig {
+            grace_period,
+            split_confidence,
+            tie_threshold,
+            leaf,
+            nominal_split,
+            categories_max,
+            memory_bytes_max,
+            drift_delta: self.drift_delta,
         }
     }
 }

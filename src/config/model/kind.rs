@@ -38,10 +38,12 @@ pub enum LearnerKind {
     LeveragingBagging,
     /// Online gradient boosting.
     Boosting,
+    /// Learners of one family with different settings, which race along the stream; the champion predicts.
+    Race,
 }
 
 impl LearnerKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Auto,
         Self::Linear,
         Self::Ftrl,
@@ -59,6 +61,7 @@ impl LearnerKind {
         Self::OnlineBagging,
         Self::LeveragingBagging,
         Self::Boosting,
+        Self::Race,
     ];
 
     /// The learner of that name.
@@ -86,6 +89,7 @@ impl LearnerKind {
             Self::OnlineBagging => "online_bagging",
             Self::LeveragingBagging => "leveraging_bagging",
             Self::Boosting => "boosting",
+            Self::Race => "race",
         }
     }
 

@@ -1,5 +1,6 @@
 //! `[pipeline.NAME.model]`: a file for each family of learners.
 
+mod adapt;
 mod auto;
 mod bayes;
 mod boosting;
@@ -10,8 +11,10 @@ mod kind;
 mod linear;
 mod mlp;
 mod neighbour;
+mod race;
 mod tree;
 
+pub use adapt::{AdaptConfig, DriftResponse};
 pub use auto::AutoConfig;
 pub use bayes::NaiveBayesConfig;
 pub use boosting::BoostingConfig;
@@ -21,6 +24,7 @@ pub use kind::LearnerKind;
 pub use linear::{LinearConfig, StepSize};
 pub use mlp::{MlpConfig, MlpEngine, Optimiser};
 pub use neighbour::{KnnConfig, SamKnnConfig, Vote, Weighting};
+pub use race::{RaceConfig, RaceKey};
 pub use tree::{LeafVote, NominalSplit, TreeConfig};
 
 use schemars::JsonSchema;
@@ -40,6 +44,7 @@ pub struct ModelConfig {
     /// Bound on one-hot categories a categorical column may claim; further ones share "other".
     #[schemars(range(min = 1, max = 65_536))]
     pub categories_max: usize,
+    pub adapt: AdaptConfig,
     pub auto: AutoConfig,
     /// What is done to the rows before the learner gets them, one after the other.
     #[schemars(length(max = 100))]
@@ -54,6 +59,7 @@ pub struct ModelConfig {
     pub forest: ForestConfig,
     pub bagging: BaggingConfig,
     pub boosting: BoostingConfig,
+    pub race: RaceConfig,
 }
 
 impl Default for ModelConfig {
@@ -62,6 +68,7 @@ impl Default for ModelConfig {
             learner: LearnerKind::Linear,
             seed: 1,
             categories_max: 64,
+            adapt: AdaptConfig::default(),
             auto: AutoConfig::default(),
             encode: Vec::new(),
             linear: LinearConfig::default(),
@@ -74,6 +81,7 @@ impl Default for ModelConfig {
             forest: ForestConfig::default(),
             bagging: BaggingConfig::default(),
             boosting: BoostingConfig::default(),
+            race: RaceConfig::default(),
         }
     }
 }
