@@ -122,15 +122,15 @@ fn it_goes_on_from_a_saved_state_at_any_moment_of_a_change() {
     assert!(grew > 1, "{grew}");
 }
 
-/// Sixty rows in which the classes have changed places are a first sign, and then all is as before.
+/// Sixty rows in which the classes have changed places are a first sign; a second learner gets too few to take over.
 #[test]
-fn a_second_learner_that_is_no_better_is_dropped() {
+fn a_second_learner_that_has_not_taken_over_in_time_is_dropped() {
     let mut data = turning(3_000, usize::MAX);
     data.targets[2_000..2_060].iter_mut().for_each(|target| *target = 1.0 - *target);
     let adapt = AdaptConfig {
         response: DriftResponse::Background,
         warning_delta: 0.5,
-        background_rows_max: 100,
+        background_rows_max: 30,
         ..AdaptConfig::default()
     };
     let config = ModelConfig { adapt, ..model(LearnerKind::Linear, DriftResponse::Background) };
@@ -140,10 +140,9 @@ fn a_second_learner_that_is_no_better_is_dropped() {
         data.part(row..row + 1).teach(&mut learner);
         grown += usize::from(learner.save().bytes("grows").unwrap() == [1]);
     }
-    let state = learner.save();
-    assert!((100..400).contains(&grown), "{grown}");
-    assert_eq!(state.bytes("grows").unwrap(), [0]);
-    assert_eq!(state.u64s("begun").unwrap()[0], 0, "the first one is still in charge");
+    let begun = learner.save().u64s("begun").unwrap();
+    assert!((20..900).contains(&grown), "{grown}");
+    assert!(begun[0] == 0 && begun[1] > 1, "the first one is still in charge: {begun:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(super) enum Field {
     /// Each on its own.
     Apart(Vec<Box<dyn Learner>>),
     /// Linear models step together over one reading of the row.
-    Together(LinearPopulation),
+    Together(Box<LinearPopulation>),
 }
 
 /// What all learners of a race are made for.
@@ -41,7 +41,8 @@ impl Field {
         if track.config.race.learner == LearnerKind::Linear {
             let configs: Vec<LinearConfig> = settings.iter().map(|places| track.linear(places)).collect();
             let categories_max = track.config.categories_max;
-            return Self::Together(LinearPopulation::new(&configs, categories_max, &track.shape));
+            let population = LinearPopulation::new(&configs, categories_max, &track.shape);
+            return Self::Together(Box::new(population));
         }
         Self::Apart(settings.iter().map(|places| track.learner(places)).collect())
     }
@@ -123,7 +124,7 @@ impl Field {
             }
             Self::Together(population) => {
                 let configs: Vec<LinearConfig> = settings.iter().map(|places| track.linear(places)).collect();
-                Ok(Self::Together(population.load(&configs, state)?))
+                Ok(Self::Together(Box::new(population.load(&configs, state)?)))
             }
         }
     }

@@ -1,7 +1,7 @@
 use crate::learn::counter::Counter;
 
 /// Stream of random numbers of proposals.
-const PROPOSALS: u64 = 0x7261_6365_00;
+const PROPOSALS: u64 = 0x0072_6163_6500;
 
 /// Longest and shortest step from the champion, of the whole range.
 const STEP_MAX: f64 = 0.25;
