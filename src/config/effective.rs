@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::json_schema::{NAME, leaves, sorted};
-use super::{Config, PipelineConfig};
+use super::{Config, DriftResponse, LearnerKind, ModelConfig, PipelineConfig};
 
 impl PipelineConfig {
     /// Every key of the pipeline with its value, defaults included, keys sorted at every level; what an `epoch` entry
@@ -50,13 +50,14 @@ pub fn made_for(config: &PipelineConfig) -> String {
 /// The keys of class `reset` that are set, without the sections of learners that are not used.
 fn reset_keys(config: &PipelineConfig) -> BTreeMap<String, Value> {
     let effective = config.effective_json();
-    let used = config.model.learner.section();
     let mut keys = BTreeMap::new();
     for leaf in leaves() {
         let ["pipeline", NAME, path @ ..] = &leaf.path[..] else {
             continue;
         };
-        if leaf.key.change() != "reset" || matches!(path, ["model", section, _, ..] if *section != used) {
+        if leaf.key.change() != "reset"
+            || matches!(path, ["model", section, key, ..] if !counts(&config.model, section, key))
+        {
             continue;
         }
         // A section that is not there has keys that are not there.
@@ -68,11 +69,20 @@ fn reset_keys(config: &PipelineConfig) -> BTreeMap<String, Value> {
     keys
 }
 
+/// Whether a key of a section of the model has to do with what is learned.
+fn counts(model: &ModelConfig, section: &str, key: &str) -> bool {
+    if section == "adapt" {
+        return key == "response" || model.adapt.response != DriftResponse::None;
+    }
+    let races = model.learner == LearnerKind::Race && section == model.race.learner.section();
+    section == model.learner.section() || races
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ColumnKind;
     use crate::config::check::fixture;
-    use crate::config::{ColumnKind, LearnerKind};
 
     fn config(text: &str) -> Config {
         Config::parse(text, []).unwrap()
@@ -146,6 +156,21 @@ mod tests {
         assert_ne!(made_for(&old), made_for(&new));
         new.model.learner = LearnerKind::Mlp;
         assert_eq!(change_class(&old, &new), ["model.learner"]);
+    }
+
+    #[test]
+    fn what_races_counts_and_what_answers_drift_where_it_is_answered() {
+        let old = pipeline();
+        let mut new = old.clone();
+        new.model.adapt.drift_delta = 0.5;
+        assert_eq!(change_class(&old, &new), Vec::<String>::new());
+        new.model.adapt.response = DriftResponse::Reset;
+        assert_eq!(change_class(&old, &new), ["model.adapt.response"]);
+        let mut racing = old.clone();
+        racing.model.learner = LearnerKind::Race;
+        let mut other = racing.clone();
+        (other.model.linear.rate, other.model.knn.k, other.model.race.live) = (0.5, 9, 3);
+        assert_eq!(change_class(&racing, &other), ["model.linear.rate", "model.race.live"]);
     }
 
     #[test]

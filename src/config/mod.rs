@@ -32,9 +32,10 @@ pub use kafka::KafkaConfig;
 pub use load::ConfigError;
 pub use log::{LogConfig, LogFormat};
 pub use model::{
-    AutoConfig, BaggingConfig, BoostingConfig, ForestConfig, FtrlConfig, KnnConfig, LeafVote, LearnerKind,
-    LinearConfig, MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig, NominalSplit, Optimiser, SamKnnConfig,
-    SparseScaling, SparseStep, StepSize, TreeConfig, Vote, Weighting,
+    AdaptConfig, AutoConfig, BaggingConfig, BoostingConfig, DriftResponse, ForestConfig, FtrlConfig,
+    KnnConfig, LeafVote, LearnerKind, LinearConfig, MlpConfig, MlpEngine, ModelConfig, NaiveBayesConfig,
+    NominalSplit, Optimiser, RaceConfig, RaceKey, SamKnnConfig, SparseScaling, SparseStep, StepSize,
+    TreeConfig, Vote, Weighting,
 };
 pub use monitor::{DriftConfig, MonitorConfig, QualityConfig, QualityMetric};
 pub use overlay::Overlay;

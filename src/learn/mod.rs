@@ -1,5 +1,6 @@
 //! Learners and predictors: plain structs that know no actor, clock, socket or hidden random source.
 
+pub mod adapt;
 pub mod auto;
 pub mod baseline;
 pub mod bayes;
@@ -12,6 +13,7 @@ pub mod ftrl;
 pub mod linear;
 pub mod neighbour;
 pub mod neural;
+pub mod race;
 #[cfg(test)]
 mod testing;
 pub mod tree;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use baseline::Baseline as _;
 
-use crate::config::{LearnerKind, ModelConfig, SchemaConfig, Task};
+use crate::config::{DriftResponse, LearnerKind, ModelConfig, SchemaConfig, Task};
 use crate::schema::{Column, Rows};
 use crate::state::{StateError, TensorMap};
 
@@ -174,6 +176,12 @@ pub trait Learner: Send {
 
     /// Takes over a saved state of a learner of the same configuration; on an error nothing has changed.
     fn load(&mut self, state: &TensorMap) -> Result<(), StateError>;
+
+    /// From now on, or until a state is loaded, steps are at so many times the configured rate; it is not saved. Nothing
+    /// happens in families that have none.
+    fn set_pace(&mut self, times: f64) {
+        let _ = times;
+    }
 }
 
 /// What serving needs: immutable plain data with its own forward pass, no tensor library, no lock.
@@ -188,9 +196,17 @@ pub trait Predictor: Send + Sync {
     fn save(&self) -> TensorMap;
 }
 
-/// An untrained learner of the configured family, behind the configured encoders. `columns` has the names of the shape's
-/// columns.
+/// An untrained learner of the configured family, behind the configured encoders, with the configured answer to drift.
+/// `columns` has the names of the shape's columns.
 pub fn build(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
+    match config.adapt.response {
+        DriftResponse::None => build_encoded(config, shape, columns),
+        _ => Box::new(adapt::Adapting::new(config, shape, columns)),
+    }
+}
+
+/// As [`build`], with no answer to drift but the family's own.
+fn build_encoded(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn Learner> {
     if config.encode.is_empty() {
         return build_bare(config, shape, columns);
     }
@@ -226,6 +242,7 @@ fn build_bare(config: &ModelConfig, shape: &Shape, columns: &Columns) -> Box<dyn
         LearnerKind::LeveragingBagging => {
             Box::new(ensemble::Forest::leveraging_bagging(&config.bagging, config.seed, shape))
         }
+        LearnerKind::Race => Box::new(race::Race::new(config, shape, columns)),
     }
 }
 
@@ -269,5 +286,6 @@ fn load_bare(
         LearnerKind::Arf | LearnerKind::Srp | LearnerKind::OnlineBagging | LearnerKind::LeveragingBagging => {
             Arc::new(ensemble::ForestPredictor::load(shape, state)?)
         }
+        LearnerKind::Race => Arc::new(race::RacePredictor::load(config, shape, columns, state)?),
     })
 }

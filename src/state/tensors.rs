@@ -182,6 +182,11 @@ impl TensorMap {
         self.0.get(path).ok_or_else(|| StateError::Missing { path: path.into() })
     }
 
+    /// Takes `other` in, under the paths that it has.
+    pub fn extend(&mut self, other: TensorMap) {
+        self.0.extend(other.0);
+    }
+
     /// Takes `other` in under `prefix/`.
     pub fn nest(&mut self, prefix: &str, other: TensorMap) {
         self.0.extend(other.0.into_iter().map(|(path, tensor)| (format!("{prefix}/{path}"), tensor)));

@@ -2,6 +2,7 @@
 
 mod encoders;
 mod fault;
+mod learners;
 mod places;
 mod rules;
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Report<'_> {
         self.suggest(path, problem, expected, None);
     }
 
-    fn suggest(
+    pub fn suggest(
         &mut self,
         path: &[&str],
         problem: impl Into<String>,
@@ -69,6 +69,7 @@ pub(super) fn check(config: &Config, tree: &Node) -> Vec<Fault> {
         join(name, pipeline, &mut report);
         model(name, pipeline, &mut report);
         super::encoders::check(name, pipeline, &mut report);
+        super::learners::check(name, &pipeline.model, &mut report);
         quality(name, pipeline.schema.task, &pipeline.monitor.quality, &mut report);
         if pipeline.checkpoint.every_examples.or(pipeline.checkpoint.every_ms).is_none() {
             let path = ["pipeline", name, "checkpoint", "every_ms"];
@@ -237,7 +238,9 @@ fn join(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
 /// A learner that cannot do the task, and crosses of features that there are not.
 fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
     let (schema, model) = (&pipeline.schema, &pipeline.model);
-    let wrong = match (model.learner, schema.task) {
+    let races = model.learner == LearnerKind::Race;
+    let learner = if races { model.race.learner } else { model.learner };
+    let wrong = match (learner, schema.task) {
         (LearnerKind::Majority, Task::Regression) => Some(("no classes to count in a regression", "mean")),
         (LearnerKind::NaiveBayes, Task::Regression) => {
             Some(("no classes to tell apart in a regression", "linear"))
@@ -248,11 +251,12 @@ fn model(name: &str, pipeline: &PipelineConfig, report: &mut Report<'_>) {
         _ => None,
     };
     if let Some((problem, instead)) = wrong {
-        report.fault(
-            &["pipeline", name, "model", "learner"],
-            problem,
-            format!("another learner, such as {instead:?}"),
-        );
+        let path: &[&str] = if races {
+            &["pipeline", name, "model", "race", "learner"]
+        } else {
+            &["pipeline", name, "model", "learner"]
+        };
+        report.fault(path, problem, format!("another learner, such as {instead:?}"));
     }
     // Encoders may have taken a category's place before the learner sees it.
     let is_gone = |feature: &str| {

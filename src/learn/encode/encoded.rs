@@ -91,7 +91,8 @@ impl Learner for Encoded {
         self.learner.learn(Examples { rows: &encoded, targets, weights }, context, out);
     }
 
-    /// Costs what the learner inside costs, and what the encoders know: bounded by columns, categories and windows.
+    /// Costs what the learner inside costs, and of the encoders a few numbers a column: what grows with categories and
+    /// windows is shared where it has not changed since.
     fn publish(&mut self) -> Arc<dyn Predictor> {
         Arc::new(EncodedPredictor {
             widths: self.widths,
@@ -114,6 +115,10 @@ impl Learner for Encoded {
         read_under(state, "learner", |state| self.learner.load(state))?;
         self.chain = chain;
         Ok(())
+    }
+
+    fn set_pace(&mut self, times: f64) {
+        self.learner.set_pace(times);
     }
 }
 

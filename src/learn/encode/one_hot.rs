@@ -16,24 +16,46 @@ const FIXED: usize = 2;
 /// Column `c` has place `2c` for every category without a place of its own ("other") and `2c + 1` for the missing
 /// value. Further places go to categories in the order in which they are learned, over all columns, at most
 /// `categories_max` a column, so that what is kept grows with what was seen. Looking up never changes anything. Cheap
-/// to clone: columns are shared until the next category is claimed in them.
+/// to clone: each column is in parts of some hundred categories, which are shared until the next one is claimed in them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OneHot {
     categories_max: usize,
     places: usize,
-    columns: Vec<Arc<Places>>,
+    /// Categories of each column with a place of their own.
+    claimed: Vec<usize>,
+    /// Of each column so many parts, side by side: 2 to the power of this.
+    parts_log: u32,
+    parts: Vec<Arc<Places>>,
 }
+
+/// Categories that a part may well have.
+const PART: usize = 512;
 
 /// Hash of a category to its place.
 type Places = HashMap<u64, u32, BuildHasherDefault<Hashed>>;
 
 impl OneHot {
     pub fn new(columns: usize, categories_max: usize) -> Self {
-        Self { categories_max, places: FIXED * columns, columns: vec![Arc::default(); columns] }
+        let parts = categories_max.div_ceil(PART).clamp(1, 128).next_power_of_two();
+        Self {
+            categories_max,
+            places: FIXED * columns,
+            claimed: vec![0; columns],
+            parts_log: parts.ilog2(),
+            parts: vec![Arc::default(); columns * parts],
+        }
     }
 
     pub fn columns(&self) -> usize {
-        self.columns.len()
+        self.claimed.len()
+    }
+
+    /// The part that a category is in.
+    #[inline(always)]
+    fn part(&self, column: usize, category: u64) -> usize {
+        // Neither the lowest nor the highest bits: these are what tells categories apart within a part.
+        let within = (category >> 32) as usize & ((1 << self.parts_log) - 1);
+        (column << self.parts_log) + within
     }
 
     pub fn categories_max(&self) -> usize {
@@ -47,12 +69,12 @@ impl OneHot {
 
     /// Places that there can ever be.
     pub fn places_max(&self) -> usize {
-        self.columns.len() * (FIXED + self.categories_max)
+        self.columns() * (FIXED + self.categories_max)
     }
 
     /// Categories that have a place of their own in a column.
     pub fn claimed(&self, column: usize) -> usize {
-        self.columns[column].len()
+        self.claimed[column]
     }
 
     /// The place of a category, by its hash, in a column.
@@ -61,14 +83,14 @@ impl OneHot {
         if category == MISSING {
             return FIXED * column + 1;
         }
-        self.columns[column].get(&category).map_or(FIXED * column, |place| *place as usize)
+        self.parts[self.part(column, category)].get(&category).map_or(FIXED * column, |place| *place as usize)
     }
 
     /// As [`OneHot::place`], but an unseen category claims a place while its column may have more.
     #[inline]
     pub fn claim(&mut self, column: usize, category: u64) -> usize {
         let place = self.place(column, category);
-        if place != FIXED * column || self.columns[column].len() >= self.categories_max {
+        if place != FIXED * column || self.claimed[column] >= self.categories_max {
             return place;
         }
         self.give(column, category)
@@ -80,7 +102,9 @@ impl OneHot {
         let Ok(place) = u32::try_from(self.places) else {
             return FIXED * column;
         };
-        Arc::make_mut(&mut self.columns[column]).insert(category, place);
+        let part = self.part(column, category);
+        Arc::make_mut(&mut self.parts[part]).insert(category, place);
+        self.claimed[column] += 1;
         self.places += 1;
         place as usize
     }
@@ -88,7 +112,8 @@ impl OneHot {
     /// `column` and `category` of each claimed place, in the order of the places.
     pub fn save(&self) -> TensorMap {
         let mut claims: Vec<(u32, u32, u64)> = Vec::with_capacity(self.places);
-        for (column, places) in (0..).zip(&self.columns) {
+        for (part, places) in self.parts.iter().enumerate() {
+            let column = (part >> self.parts_log) as u32;
             claims.extend(places.iter().map(|(category, place)| (*place, column, *category)));
         }
         claims.sort_unstable();
@@ -175,7 +200,23 @@ mod tests {
         let frozen = one_hot.clone();
         one_hot.claim(0, 2);
         assert_eq!([frozen.place(0, 1), frozen.place(0, 2), one_hot.place(0, 2)], [4, 0, 5]);
-        assert!(Arc::ptr_eq(&frozen.columns[1], &one_hot.columns[1]), "an unchanged column is shared");
+        assert!(Arc::ptr_eq(&frozen.parts[1], &one_hot.parts[1]), "an unchanged column is shared");
+    }
+
+    #[test]
+    fn many_categories_are_in_parts_that_a_clone_shares() {
+        let mut one_hot = OneHot::new(2, 10_000);
+        let category = |index: u64| index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (1..=9_000).for_each(|index| _ = one_hot.claim(1, category(index)));
+        let frozen = one_hot.clone();
+        let place = one_hot.claim(1, category(9_001));
+        assert_eq!((place, one_hot.claimed(1), frozen.claimed(1)), (9_004, 9_001, 9_000));
+        assert_eq!([frozen.place(1, category(9_001)), frozen.place(1, category(77))], [2, 80]);
+        let differ = frozen.parts.iter().zip(&one_hot.parts).filter(|(a, b)| !Arc::ptr_eq(a, b));
+        assert_eq!(differ.count(), 1);
+        let largest = one_hot.parts.iter().map(|part| part.len()).max();
+        assert!(largest < Some(2 * PART), "{largest:?}");
+        assert_eq!(OneHot::load(2, 10_000, &one_hot.save()).unwrap(), one_hot);
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn plan(config: &ForestConfig, shape: &Shape, draw: Draw) -> Plan {
     let columns = shape.numeric + shape.categorical;
     let watched = libm::round(columns as f64 * config.columns) as usize;
     Plan {
-        growth: Growth::of_forest(config),
+        growth: Growth::new(&config.of_a_tree()),
         leaf: LeafShape::new(shape, watched.clamp(columns.min(1), columns), draw),
         trees: config.trees,
         lambda: config.lambda,
@@ -61,7 +61,7 @@ fn plan(config: &ForestConfig, shape: &Shape, draw: Draw) -> Plan {
 
 fn bagging(config: &BaggingConfig, shape: &Shape, lambda: f64, on_drift: OnDrift) -> Plan {
     Plan {
-        growth: Growth::of_bagging(config),
+        growth: Growth::new(&config.of_a_tree()),
         leaf: LeafShape::new(shape, shape.numeric + shape.categorical, Draw::Leaf),
         trees: config.trees,
         lambda,

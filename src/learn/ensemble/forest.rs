@@ -33,9 +33,7 @@ pub struct Forest {
     /// Examples learned so far.
     learned: u64,
     published: Vec<TreeView>,
-    row: Row,
-    scratch: Scratch,
-    vote: Vec<f32>,
+    asked: Asked,
 }
 
 impl Forest {
@@ -50,41 +48,25 @@ impl Forest {
             members: members.collect(),
             learned: 0,
             published: vec![TreeView::default(); plan.trees],
-            row: Row::new(shape.numeric, shape.categorical),
-            scratch: Scratch::default(),
-            vote: vec![0.0; shape.objective.outputs()],
+            asked: Asked::new(shape),
             plan,
         }
     }
 
-    /// Predicts row `index` of `rows` into `out`, `[outputs]`.
-    pub fn predict_row(&mut self, rows: &Rows, index: usize, out: &mut [f32]) {
-        self.row.set(rows, index);
-        self.predict_one(out);
-    }
-
-    /// Predicts row `index` of `rows` into `out`, then learns it, if it can be learned.
-    pub fn learn_row(&mut self, rows: &Rows, index: usize, target: f32, weight: f32, out: &mut [f32]) {
-        self.row.set(rows, index);
+    /// Predicts a row into `out`, then learns it, if it can be learned.
+    #[inline]
+    fn learn_or_ask(&mut self, row: (&[f32], &[u64]), target: f32, weight: f32, out: &mut [f32]) {
         match self.shape.objective.importance(target, weight) {
-            Some(importance) => self.learn_one(target, importance, out),
-            None => self.predict_one(out),
+            Some(importance) => self.learn_values(row, target, importance, out),
+            None => self.ask(row, &mut Asked::new(&self.shape), out),
         }
     }
 
-    fn predict_one(&mut self, out: &mut [f32]) {
-        let Self { shape, plan, members, row, scratch, vote, .. } = self;
-        let mut poll = Poll::new(out);
-        for member in members {
-            member.tree.predict(row, &plan.growth, scratch, vote);
-            poll.add(vote, member.voice());
-        }
-        poll.settle(shape.objective);
-    }
-
+    /// Predicts the row that is set into `out`, then learns it.
     #[inline]
     fn learn_one(&mut self, target: f32, weight: f32, out: &mut [f32]) {
-        let Self { shape, plan, bagging, weights, members, learned, row, scratch, vote, .. } = self;
+        let Self { shape, plan, bagging, weights, members, learned, asked, .. } = self;
+        let Asked { row, scratch, vote } = asked;
         let first = *learned * members.len() as u64;
         let mut poll = Poll::new(out);
         let mut rose = false;
@@ -120,6 +102,39 @@ impl Asked {
             vote: vec![0.0; shape.objective.outputs()],
         }
     }
+
+    /// Asks trees about a row, each as loud as its voice; `vote` has one say what it thinks.
+    #[inline]
+    fn poll<T>(
+        &mut self,
+        (numeric, categorical): (&[f32], &[u64]),
+        voices: impl Iterator<Item = (f32, T)>,
+        objective: Objective,
+        out: &mut [f32],
+        mut vote: impl FnMut(T, &Row, &mut Scratch, &mut [f32]),
+    ) {
+        self.row.copy(numeric, categorical);
+        let mut poll = Poll::new(out);
+        for (voice, tree) in voices {
+            vote(tree, &self.row, &mut self.scratch, &mut self.vote);
+            poll.add(&self.vote, voice);
+        }
+        poll.settle(objective);
+    }
+
+    /// Asks about all rows, one after the other.
+    fn each(
+        &mut self,
+        rows: &Rows,
+        outputs: usize,
+        out: &mut Predictions,
+        ask: impl Fn((&[f32], &[u64]), &mut Self, &mut [f32]),
+    ) {
+        out.reset(outputs, rows.len());
+        for index in 0..rows.len() {
+            ask((rows.numeric_row(index), rows.categorical_row(index)), self, out.row_mut(index));
+        }
+    }
 }
 
 /// For learners that have a forest among others: a row at a time, into room of their own.
@@ -132,25 +147,16 @@ impl Forest {
         importance: f32,
         out: &mut [f32],
     ) {
-        self.row.copy(numeric, categorical);
+        self.asked.row.copy(numeric, categorical);
         self.learn_one(target, importance, out);
     }
 
     /// Predicts a row into `out`.
-    pub(in crate::learn) fn ask(
-        &self,
-        (numeric, categorical): (&[f32], &[u64]),
-        asked: &mut Asked,
-        out: &mut [f32],
-    ) {
-        let Asked { row, scratch, vote } = asked;
-        row.copy(numeric, categorical);
-        let mut poll = Poll::new(out);
-        for member in &self.members {
-            member.tree.predict(row, &self.plan.growth, scratch, vote);
-            poll.add(vote, member.voice());
-        }
-        poll.settle(self.shape.objective);
+    pub(in crate::learn) fn ask(&self, row: (&[f32], &[u64]), asked: &mut Asked, out: &mut [f32]) {
+        let voices = self.members.iter().map(|member| (member.voice(), &member.tree));
+        asked.poll(row, voices, self.shape.objective, out, |tree, row, scratch, vote| {
+            tree.predict(row, &self.plan.growth, scratch, vote);
+        });
     }
 
     /// What serving needs, as [`Learner::publish`] gives it.
@@ -202,24 +208,16 @@ impl<'a> Poll<'a> {
 
 impl Learner for Forest {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        out.reset(self.shape.objective.outputs(), rows.len());
-        let (mut row, mut scratch, mut vote) = (self.row.clone(), Scratch::default(), self.vote.clone());
-        for index in 0..rows.len() {
-            row.set(rows, index);
-            let mut poll = Poll::new(out.row_mut(index));
-            for member in &self.members {
-                member.tree.predict(&row, &self.plan.growth, &mut scratch, &mut vote);
-                poll.add(&vote, member.voice());
-            }
-            poll.settle(self.shape.objective);
-        }
+        let outputs = self.shape.objective.outputs();
+        Asked::new(&self.shape).each(rows, outputs, out, |row, asked, out| self.ask(row, asked, out));
     }
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Examples { rows, targets, weights } = examples;
         out.reset(self.shape.objective.outputs(), rows.len());
         for (index, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            self.learn_row(rows, index, *target, *weight, out.row_mut(index));
+            let row = (rows.numeric_row(index), rows.categorical_row(index));
+            self.learn_or_ask(row, *target, *weight, out.row_mut(index));
         }
     }
 
@@ -314,38 +312,18 @@ impl ForestPredictor {
 
 impl ForestPredictor {
     /// Predicts a row into `out`.
-    pub(in crate::learn) fn ask(
-        &self,
-        (numeric, categorical): (&[f32], &[u64]),
-        asked: &mut Asked,
-        out: &mut [f32],
-    ) {
-        let Asked { row, scratch, vote } = asked;
-        row.copy(numeric, categorical);
-        let mut poll = Poll::new(out);
-        for (voice, tree) in &self.trees {
+    pub(in crate::learn) fn ask(&self, row: (&[f32], &[u64]), asked: &mut Asked, out: &mut [f32]) {
+        let voices = self.trees.iter().map(|(voice, tree)| (*voice, tree));
+        asked.poll(row, voices, self.shape.objective, out, |tree, row, scratch, vote| {
             tree.predict(row, scratch, vote);
-            poll.add(vote, *voice);
-        }
-        poll.settle(self.shape.objective);
+        });
     }
 }
 
 impl Predictor for ForestPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
         let outputs = self.shape.objective.outputs();
-        out.reset(outputs, rows.len());
-        let mut row = Row::new(self.shape.numeric, self.shape.categorical);
-        let (mut scratch, mut vote) = (Scratch::default(), vec![0.0; outputs]);
-        for index in 0..rows.len() {
-            row.set(rows, index);
-            let mut poll = Poll::new(out.row_mut(index));
-            for (voice, tree) in &self.trees {
-                tree.predict(&row, &mut scratch, &mut vote);
-                poll.add(&vote, *voice);
-            }
-            poll.settle(self.shape.objective);
-        }
+        Asked::new(&self.shape).each(rows, outputs, out, |row, asked, out| self.ask(row, asked, out));
     }
 
     fn is_finite(&self) -> bool {

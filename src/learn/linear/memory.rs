@@ -31,6 +31,11 @@ impl Memory {
         }
     }
 
+    /// Steps at this rate from now on.
+    pub fn set_rate(&mut self, rate: f32) {
+        self.adaptive = self.adaptive.with_rate(rate);
+    }
+
     /// Makes room for `places` places.
     pub fn grow(&mut self, places: usize, scores: usize) {
         self.categories.resize(places * scores, 0.0);

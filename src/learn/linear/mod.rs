@@ -2,12 +2,15 @@
 //!
 //! One example takes this way: its row is encoded with the statistics from before it and then goes into them
 //! (`encode`), is scored (`forward`), the scores become the prediction (`response`), the length of the step is found
-//! (`step`), and the weights move (`weights`, with `memory` and `rates` where rates adapt).
+//! (`step`), and the weights move (`weights`, with `memory` and `rates` where rates adapt). What has no weights is the
+//! `frame`, which a `population` of models with different settings shares.
 
 mod chunks;
 pub(super) mod forward;
+mod frame;
 mod learner;
 mod memory;
+mod population;
 mod predictor;
 mod rates;
 pub(super) mod response;
@@ -19,4 +22,5 @@ mod weights;
 mod tests;
 
 pub use learner::LinearLearner;
+pub use population::LinearPopulation;
 pub use predictor::LinearPredictor;

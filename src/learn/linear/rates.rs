@@ -30,6 +30,11 @@ impl Adaptive {
         }
     }
 
+    /// The same at another level.
+    pub fn with_rate(self, rate: f32) -> Self {
+        Self { rate, ..self }
+    }
+
     /// The rule at one more example than `count`.
     pub fn at(self, count: f32) -> Rule {
         let count = if self.counts { self.decay * count + 1.0 } else { 1.0 };

@@ -46,8 +46,30 @@ impl Weights {
         Self { numeric, rate: config.rate, l2: config.l2, dense, categories, memory }
     }
 
-    /// Makes room for `places` places.
-    pub fn grow(&mut self, places: usize, scores: usize) {
+    /// Steps at this rate from now on.
+    pub fn set_rate(&mut self, rate: f32) {
+        self.rate = rate;
+        if let Some(memory) = &mut self.memory {
+            memory.set_rate(rate);
+        }
+    }
+
+    /// Takes over the rate and the penalty of a configuration whose step is of the same kind.
+    pub fn set(&mut self, config: &LinearConfig) {
+        self.set_rate(config.rate);
+        self.l2 = config.l2;
+    }
+
+    /// Makes room for `places` places, if there are more than before.
+    #[inline]
+    pub fn make_room(&mut self, places: usize, scores: usize) {
+        if places * scores > self.categories.all().len() {
+            self.grow(places, scores);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, places: usize, scores: usize) {
         self.categories.grow(places);
         if let Some(memory) = &mut self.memory {
             memory.grow(places, scores);

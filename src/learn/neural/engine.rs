@@ -57,6 +57,14 @@ impl Engine {
         }
     }
 
+    /// Steps at this rate from now on.
+    pub fn set_rate(&mut self, rate: f64) {
+        match self {
+            Self::Native(trainer) => trainer.set_rate(rate),
+            Self::Burn(trainer) => trainer.set_rate(rate),
+        }
+    }
+
     /// Takes over the inputs that `network` got in its first layer.
     pub fn grow(&mut self, network: &Network) {
         match self {

@@ -159,4 +159,8 @@ impl Learner for MlpLearner {
         (self.present, self.engine) = (present, engine);
         Ok(())
     }
+
+    fn set_pace(&mut self, times: f64) {
+        self.engine.set_rate(self.config.rate * times);
+    }
 }

@@ -96,6 +96,10 @@ impl NativeTrainer {
         true
     }
 
+    pub fn set_rate(&mut self, rate: f64) {
+        self.schedule.set_rate(rate);
+    }
+
     pub fn counts(&self) -> Counts {
         self.counts
     }

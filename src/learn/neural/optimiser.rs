@@ -59,6 +59,11 @@ impl Schedule {
         Self { optimiser, rate, warmup_steps, weight_decay, clip_norm }
     }
 
+    /// Warms up to this rate, or is at it from now on.
+    pub fn set_rate(&mut self, rate: f64) {
+        self.rate = rate;
+    }
+
     pub fn keeps_first(&self) -> bool {
         self.optimiser == Optimiser::Adam
     }

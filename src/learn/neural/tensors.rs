@@ -122,6 +122,10 @@ impl TensorTrainer {
         self.parameters = moved.clamp(-WEIGHT_MAX, WEIGHT_MAX);
     }
 
+    pub fn set_rate(&mut self, rate: f64) {
+        self.schedule.set_rate(rate);
+    }
+
     pub fn counts(&self) -> Counts {
         self.counts
     }

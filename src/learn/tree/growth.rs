@@ -1,6 +1,6 @@
 //! How a tree grows, from its configuration.
 
-use crate::config::{BaggingConfig, ForestConfig, LeafVote, NominalSplit, TreeConfig};
+use crate::config::{LeafVote, NominalSplit, TreeConfig};
 
 /// How a tree grows.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,10 +23,8 @@ impl Growth {
     pub fn bound(&self, range: f64, weight: f64) -> f64 {
         (range * range * self.confidence / (2.0 * weight)).sqrt()
     }
-}
 
-impl Growth {
-    /// How one tree grows.
+    /// How a tree grows.
     pub fn new(config: &TreeConfig) -> Self {
         Self {
             grace_period: f64::from(config.grace_period),
@@ -36,32 +34,6 @@ impl Growth {
             nominal_split: config.nominal_split,
             categories_max: config.categories_max,
             memory_bytes_max: config.memory_bytes_max,
-        }
-    }
-
-    /// How each tree of a forest grows.
-    pub fn of_forest(config: &ForestConfig) -> Self {
-        Self {
-            grace_period: f64::from(config.grace_period),
-            confidence: -libm::log(config.split_confidence),
-            tie_threshold: config.tie_threshold,
-            vote: config.leaf,
-            nominal_split: config.nominal_split,
-            categories_max: config.categories_max,
-            memory_bytes_max: config.memory_bytes_max / (2 * config.trees),
-        }
-    }
-
-    /// How each tree of a bag grows.
-    pub fn of_bagging(config: &BaggingConfig) -> Self {
-        Self {
-            grace_period: f64::from(config.grace_period),
-            confidence: -libm::log(config.split_confidence),
-            tie_threshold: config.tie_threshold,
-            vote: config.leaf,
-            nominal_split: config.nominal_split,
-            categories_max: config.categories_max,
-            memory_bytes_max: config.memory_bytes_max / config.trees,
         }
     }
 }

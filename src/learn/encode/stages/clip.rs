@@ -1,5 +1,5 @@
 use super::Stage;
-use super::quantiles::{self, Recent};
+use super::quantiles::Windows;
 use crate::learn::Columns;
 use crate::learn::encode::row::{Row, Truth};
 use crate::state::{StateError, TensorMap};
@@ -8,15 +8,13 @@ use crate::state::{StateError, TensorMap};
 /// outlier of any size counts as the border; a missing value stays missing.
 #[derive(Clone)]
 pub(super) struct Clip {
-    columns: Vec<usize>,
-    window: usize,
+    windows: Windows,
     tail: f64,
-    recent: Vec<Recent>,
 }
 
 impl Clip {
     pub fn new(columns: Vec<usize>, window: usize, tail: f64) -> Self {
-        Self { recent: vec![Recent::new(window); columns.len()], columns, window, tail }
+        Self { windows: Windows::new(columns, window), tail }
     }
 }
 
@@ -27,29 +25,26 @@ impl Stage for Clip {
 
     fn encode(&self, from: &Row, _pinned: &[f32], to: &mut Row) {
         to.set(&from.numeric, &from.categorical);
-        for (recent, column) in self.recent.iter().zip(&self.columns) {
+        for (column, recent) in self.windows.iter() {
             let borders = (recent.quantile(self.tail), recent.quantile(1.0 - self.tail));
             if let (Some(low), Some(high)) = borders
                 && low <= high
             {
-                to.numeric[*column] = from.numeric[*column].clamp(low, high);
+                to.numeric[column] = from.numeric[column].clamp(low, high);
             }
         }
     }
 
     fn observe(&mut self, row: &Row, _truth: Truth) {
-        for (recent, column) in self.recent.iter_mut().zip(&self.columns) {
-            recent.push(row.numeric[*column]);
-        }
+        self.windows.observe(&row.numeric);
     }
 
     fn save(&self) -> TensorMap {
-        quantiles::save(&self.recent)
+        self.windows.save()
     }
 
     fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        self.recent = quantiles::load(self.columns.len(), self.window, state)?;
-        Ok(())
+        self.windows.load(state)
     }
 
     fn boxed(&self) -> Box<dyn Stage> {

@@ -9,6 +9,8 @@ mod missing;
 mod quantiles;
 mod rank;
 mod scale;
+mod sorted;
+mod table;
 mod target_mean;
 
 use super::row::{Row, Truth};

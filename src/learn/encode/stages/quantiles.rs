@@ -1,14 +1,22 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::sorted::Sorted;
 use crate::state::{StateError, TensorMap, finite, mismatch};
 
+/// Values in a block.
+const BLOCK: usize = 256;
+
 /// The last values of a column, in the order in which they came and sorted: running quantiles, exact over a sliding
-/// window, which forgets by itself.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// window, which forgets by itself. A clone shares what did not change since.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Recent {
     values_max: usize,
-    last: VecDeque<f32>,
-    sorted: Vec<f32>,
+    /// The values in their order, on blocks of [`BLOCK`]; only the last one may have fewer.
+    blocks: VecDeque<Arc<Vec<f32>>>,
+    /// Values of the first block that have left.
+    gone: usize,
+    sorted: Sorted,
 }
 
 impl Recent {
@@ -23,44 +31,100 @@ impl Recent {
         }
         // One zero, so that a value is found again by its order.
         let value = value + 0.0;
-        if self.last.len() == self.values_max
-            && let Some(oldest) = self.last.pop_front()
+        if self.sorted.len() == self.values_max
+            && let Some(oldest) = self.pop()
         {
-            let at = self.sorted.partition_point(|other| *other < oldest);
-            self.sorted.remove(at);
+            self.sorted.remove(oldest);
         }
-        let at = self.sorted.partition_point(|other| *other < value);
-        self.sorted.insert(at, value);
-        self.last.push_back(value);
+        self.sorted.insert(value);
+        match self.blocks.back_mut() {
+            Some(block) if block.len() < BLOCK => Arc::make_mut(block).push(value),
+            _ => self.blocks.push_back(Arc::new(vec![value])),
+        }
+    }
+
+    fn pop(&mut self) -> Option<f32> {
+        let block = self.blocks.front()?;
+        let (oldest, len) = (block.get(self.gone).copied(), block.len());
+        self.gone += 1;
+        if self.gone == len {
+            self.gone = 0;
+            self.blocks.pop_front();
+        }
+        oldest
+    }
+
+    fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The values, oldest first.
+    fn values(&self) -> impl Iterator<Item = f32> {
+        self.blocks.iter().flat_map(|block| block.iter().copied()).skip(self.gone)
     }
 
     /// The value below which a share of the values lies, from the nearest below; none without values.
     pub fn quantile(&self, share: f64) -> Option<f32> {
-        let last = self.sorted.len().checked_sub(1)?;
-        self.sorted.get(((last as f64 * share) as usize).min(last)).copied()
+        let last = self.len().checked_sub(1)?;
+        self.sorted.get(((last as f64 * share) as usize).min(last))
     }
 
     /// The share of values below one, those that are the same counting half; one half without values.
     pub fn rank(&self, value: f32) -> f32 {
-        if self.sorted.is_empty() {
+        if self.len() == 0 {
             return 0.5;
         }
-        let below = self.sorted.partition_point(|other| *other < value);
-        let upto = self.sorted.partition_point(|other| *other <= value);
-        ((below + upto) as f64 / (2 * self.sorted.len()) as f64) as f32
+        let (below, upto) = self.sorted.counts(value);
+        ((below + upto) as f64 / (2 * self.len()) as f64) as f32
+    }
+}
+
+/// Running quantiles of some columns.
+#[derive(Debug, Clone)]
+pub(super) struct Windows {
+    columns: Vec<usize>,
+    values_max: usize,
+    recent: Vec<Recent>,
+}
+
+impl Windows {
+    pub fn new(columns: Vec<usize>, values_max: usize) -> Self {
+        Self { recent: vec![Recent::new(values_max); columns.len()], columns, values_max }
+    }
+
+    /// Each of the columns, with its last values.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Recent)> {
+        self.columns.iter().copied().zip(&self.recent)
+    }
+
+    /// Takes the values of a row in.
+    pub fn observe(&mut self, numeric: &[f32]) {
+        for (recent, column) in self.recent.iter_mut().zip(&self.columns) {
+            recent.push(numeric[*column]);
+        }
+    }
+
+    pub fn save(&self) -> TensorMap {
+        save(&self.recent)
+    }
+
+    /// Takes over what [`Windows::save`] wrote; on an error nothing has changed.
+    pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
+        self.recent = load(self.columns.len(), self.values_max, state)?;
+        Ok(())
     }
 }
 
 /// Puts `values`, column by column, oldest first, and `counts`, of each column.
-pub(super) fn save(columns: &[Recent]) -> TensorMap {
+fn save(columns: &[Recent]) -> TensorMap {
     let mut map = TensorMap::new();
-    map.put_u32("counts", &columns.iter().map(|column| column.last.len() as u32).collect::<Vec<_>>());
-    map.put_f32("values", &columns.iter().flat_map(|column| column.last.iter().copied()).collect::<Vec<_>>());
+    map.put_u32("counts", &columns.iter().map(|column| column.len() as u32).collect::<Vec<_>>());
+    map.put_f32("values", &columns.iter().flat_map(Recent::values).collect::<Vec<_>>());
     map
 }
 
 /// What [`save`] wrote of as many columns.
-pub(super) fn load(columns: usize, values_max: usize, state: &TensorMap) -> Result<Vec<Recent>, StateError> {
+fn load(columns: usize, values_max: usize, state: &TensorMap) -> Result<Vec<Recent>, StateError> {
     let counts = state.u32s("counts")?;
     if counts.len() != columns {
         let found = format_args!("{} columns", counts.len());
@@ -96,9 +160,18 @@ mod tests {
         let mut recent = Recent::new(4);
         assert_eq!((recent.quantile(0.5), recent.rank(1.0)), (None, 0.5));
         [100.0, 3.0, f32::NAN, 1.0, 2.0, 2.0].into_iter().for_each(|value| recent.push(value));
-        assert_eq!(recent.sorted, [1.0, 2.0, 2.0, 3.0]);
+        assert_eq!(recent.sorted.all(), [1.0, 2.0, 2.0, 3.0]);
         assert_eq!([0.0, 0.5, 1.0].map(|share| recent.quantile(share)), [Some(1.0), Some(2.0), Some(3.0)]);
         assert_eq!([0.0, 1.0, 2.0, 9.0].map(|value| recent.rank(value)), [0.0, 0.125, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn over_many_blocks_the_window_is_the_last_values() {
+        let mut recent = Recent::new(1_000);
+        (0..5_000).for_each(|row| recent.push((row * 37 % 1_009) as f32));
+        let expected: Vec<f32> = (4_000..5_000).map(|row| (row * 37 % 1_009) as f32).collect();
+        assert_eq!(recent.values().collect::<Vec<_>>(), expected);
+        assert!(recent.blocks.len() <= 1_000 / BLOCK + 2);
     }
 
     proptest! {
@@ -107,12 +180,14 @@ mod tests {
             let mut recent = Recent::new(7);
             for value in values {
                 recent.push(value as f32 * 0.5);
-                let mut expected: Vec<f32> = recent.last.iter().copied().collect();
+                let mut expected: Vec<f32> = recent.values().collect();
                 expected.sort_by(f32::total_cmp);
-                prop_assert_eq!(&recent.sorted, &expected);
+                prop_assert_eq!(recent.sorted.all(), &expected[..]);
                 prop_assert!(expected.len() <= 7);
-                let columns = [recent.clone(), Recent::new(7)];
-                prop_assert_eq!(load(2, 7, &save(&columns)).unwrap(), columns);
+                let saved = save(&[recent.clone(), Recent::new(7)]);
+                let loaded = load(2, 7, &saved).unwrap();
+                prop_assert_eq!(save(&loaded), saved);
+                prop_assert_eq!(loaded[0].sorted.all(), expected);
             }
         }
     }

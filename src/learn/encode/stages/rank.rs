@@ -1,5 +1,5 @@
 use super::Stage;
-use super::quantiles::{self, Recent};
+use super::quantiles::Windows;
 use crate::learn::Columns;
 use crate::learn::encode::row::{Row, Truth};
 use crate::state::{StateError, TensorMap};
@@ -8,14 +8,12 @@ use crate::state::{StateError, TensorMap};
 /// distribution becomes a uniform one. A missing value stays missing.
 #[derive(Clone)]
 pub(super) struct Rank {
-    columns: Vec<usize>,
-    window: usize,
-    recent: Vec<Recent>,
+    windows: Windows,
 }
 
 impl Rank {
     pub fn new(columns: Vec<usize>, window: usize) -> Self {
-        Self { recent: vec![Recent::new(window); columns.len()], columns, window }
+        Self { windows: Windows::new(columns, window) }
     }
 }
 
@@ -26,8 +24,8 @@ impl Stage for Rank {
 
     fn encode(&self, from: &Row, _pinned: &[f32], to: &mut Row) {
         to.set(&from.numeric, &from.categorical);
-        for (recent, column) in self.recent.iter().zip(&self.columns) {
-            let value = &mut to.numeric[*column];
+        for (column, recent) in self.windows.iter() {
+            let value = &mut to.numeric[column];
             if !value.is_nan() {
                 *value = recent.rank(*value);
             }
@@ -35,18 +33,15 @@ impl Stage for Rank {
     }
 
     fn observe(&mut self, row: &Row, _truth: Truth) {
-        for (recent, column) in self.recent.iter_mut().zip(&self.columns) {
-            recent.push(row.numeric[*column]);
-        }
+        self.windows.observe(&row.numeric);
     }
 
     fn save(&self) -> TensorMap {
-        quantiles::save(&self.recent)
+        self.windows.save()
     }
 
     fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        self.recent = quantiles::load(self.columns.len(), self.window, state)?;
-        Ok(())
+        self.windows.load(state)
     }
 
     fn boxed(&self) -> Box<dyn Stage> {

@@ -1,5 +1,4 @@
-use std::sync::Arc;
-
+use super::table::Table;
 use super::{Stage, with_numeric};
 use crate::learn::encode::row::{Row, Truth};
 use crate::learn::encode::{OneHot, read_under};
@@ -27,8 +26,8 @@ pub(super) struct TargetMean {
     width: usize,
     /// Of each column.
     places: Vec<OneHot>,
-    /// `[columns]`, of each `[places, 1 + width]`: weight, and weighted sums of the targets.
-    sums: Vec<Arc<Vec<f64>>>,
+    /// Of each column, of each place `[1 + width]`: weight, and weighted sums of the targets.
+    sums: Vec<Table>,
     /// `[1 + width]`.
     all: Vec<f64>,
 }
@@ -45,17 +44,15 @@ impl TargetMean {
             Objective::Classify { classes: 2 } => (Some(2), 1),
             Objective::Classify { classes } => (Some(classes), classes.min(CLASSES_MAX)),
         };
-        let places = vec![OneHot::new(1, categories_max); columns.len()];
-        let sums = places.iter().map(|places| Arc::new(vec![0.0; places.places() * (1 + width)])).collect();
         Self {
+            places: vec![OneHot::new(1, categories_max); columns.len()],
+            sums: vec![Table::new(1 + width); columns.len()],
             columns,
             smoothing,
             categories_max,
             weight_max: if examples_max == 0 { f64::INFINITY } else { examples_max as f64 },
             classes,
             width,
-            places,
-            sums,
             all: vec![0.0; 1 + width],
         }
     }
@@ -90,13 +87,12 @@ impl Stage for TargetMean {
 
     fn pin(&self, row: &Row, out: &mut Vec<f32>) {
         for ((places, sums), column) in self.places.iter().zip(&self.sums).zip(&self.columns) {
-            let place = places.place(0, row.categorical[*column]);
-            let sums = &sums[place * (1 + self.width)..(place + 1) * (1 + self.width)];
+            let sums = sums.get(places.place(0, row.categorical[*column]));
             for index in 0..self.width {
                 let prior = self.prior(index);
-                let weight = sums[0] + self.smoothing;
-                let mean =
-                    if weight > 0.0 { (sums[1 + index] + self.smoothing * prior) / weight } else { prior };
+                let (weight, sum) = sums.map_or((0.0, 0.0), |sums| (sums[0], sums[1 + index]));
+                let weight = weight + self.smoothing;
+                let mean = if weight > 0.0 { (sum + self.smoothing * prior) / weight } else { prior };
                 out.push(mean.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32);
             }
         }
@@ -108,7 +104,7 @@ impl Stage for TargetMean {
     }
 
     fn observe(&mut self, row: &Row, truth: Truth) {
-        let (weight, width) = (f64::from(truth.weight), 1 + self.width);
+        let weight = f64::from(truth.weight);
         let numbers: Vec<f64> =
             (0..self.width).map(|index| weight * self.number(truth.target, index)).collect();
         let weight_max = self.weight_max;
@@ -120,10 +116,7 @@ impl Stage for TargetMean {
             }
         };
         for ((places, sums), column) in self.places.iter_mut().zip(&mut self.sums).zip(&self.columns) {
-            let place = places.claim(0, row.categorical[*column]);
-            let sums = Arc::make_mut(sums);
-            sums.resize(places.places() * width, 0.0);
-            add(&mut sums[place * width..(place + 1) * width]);
+            add(sums.get_mut(places.claim(0, row.categorical[*column])));
         }
         add(&mut self.all);
     }
@@ -134,7 +127,7 @@ impl Stage for TargetMean {
         map.put_f64("all", &self.all);
         for (at, (places, sums)) in self.places.iter().zip(&self.sums).enumerate() {
             map.nest(&format!("{at}/categories"), places.save());
-            map.put_f64(format!("{at}/sums"), sums);
+            map.put_f64(format!("{at}/sums"), &sums.rows(places.places()));
         }
         map
     }
@@ -153,7 +146,7 @@ impl Stage for TargetMean {
             let of_column = read_under(state, &format!("{at}/categories"), read)?;
             let path = format!("{at}/sums");
             let found = sized(state.f64s(&path)?, of_column.places() * width, &path)?;
-            sums.push(Arc::new(weights(found, &path)?));
+            sums.push(Table::of(width, &weights(found, &path)?));
             places.push(of_column);
         }
         (self.all, self.places, self.sums) = (all, places, sums);
@@ -220,7 +213,7 @@ mod tests {
         for step in 0..200 {
             means.observe(&row(5 + step % 3), Truth { target: f32::from(step >= 100), weight: 1.0 });
         }
-        assert_eq!(means.sums[0].len(), 3 * 2);
+        assert_eq!(means.save().f64s("0/sums").unwrap().len(), 3 * 2);
         assert!(pinned(&means, 5)[0] > 0.95 && pinned(&means, 6)[0] > 0.95);
         assert_eq!(pinned(&means, 6), pinned(&means, 7));
     }
