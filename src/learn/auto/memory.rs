@@ -66,6 +66,24 @@ impl Memory {
         ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
     }
 
+    /// The nearest bucket.
+    pub fn nearest(&self, query: &Query<'_>) -> usize {
+        let mut nearest = (f32::INFINITY, usize::MAX);
+        for bucket in 0..self.buckets.len() {
+            let distance = self.distance(bucket, query);
+            if distance < nearest.0 {
+                nearest = (distance, bucket);
+            }
+        }
+        nearest.1
+    }
+
+    /// Operations that a search takes, about, once the memory is full.
+    pub fn operations(&self) -> usize {
+        let columns = self.shape.numeric + self.shape.categorical + 1;
+        4 * columns * (PROBES * ROWS + self.buckets_max)
+    }
+
     /// The nearest rows, of those in the nearest buckets, into `found`; returns the nearest bucket.
     pub fn search(&self, query: &Query<'_>, found: &mut Found) -> usize {
         found.clear();

@@ -6,6 +6,7 @@
 //! second-order ones (`newton`). Others read codes (`crosses`), distances (`memory`, `votes`), trees, or nothing but the
 //! labels before (`chain`). `core` asks them all, and `stack` combines what they say.
 
+mod asking;
 mod averages;
 mod bank;
 mod chain;
@@ -20,9 +21,11 @@ mod newton;
 mod paged;
 mod predictor;
 mod ranges;
+mod roster;
 mod scores;
 mod stack;
 mod targets;
+mod trees;
 mod votes;
 
 #[cfg(test)]

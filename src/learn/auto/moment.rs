@@ -108,9 +108,14 @@ impl Past {
 
     /// A row came.
     pub fn observe(&mut self, numeric: &[f32], moment: &mut Moment) {
+        self.observe_labelled(numeric, moment);
+        self.labels.columns(self.averages.rows(), &mut moment.labels);
+    }
+
+    /// A row came with its label, which is learned before the next row comes.
+    pub fn observe_labelled(&mut self, numeric: &[f32], moment: &mut Moment) {
         self.averages.observe(numeric, &mut moment.means);
         moment.started = true;
-        self.labels.columns(self.averages.rows(), &mut moment.labels);
     }
 
     /// A row's label was learned; `scale` is one over the deviation of values, 1 for classes.

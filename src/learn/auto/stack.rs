@@ -2,6 +2,8 @@
 //! online and of second order), and a mixture with fixed share (Herbster and Warmuth, "Tracking the best expert", 1998)
 //! over these and the experts themselves is never much worse than the best of all.
 
+use std::ops::Range;
+
 use super::newton::NewtonTraining;
 use super::scores::{self, SURE, floats, respond};
 use crate::learn::Objective;
@@ -116,14 +118,7 @@ impl Stack {
     /// Candidates are mixed by their probabilities, and one whose probabilities are poor may still be right more often:
     /// where one has been for long, and is not less so of late, it says which class is the likeliest.
     fn decide(&self, said: &mut Said) {
-        const BETTER: f32 = 0.0015;
-        const WORSE: f32 = 0.01;
-        let (long, short) = self.right.split_at(self.right.len() / 2);
-        let best = highest(&long[..long.len() - 1]);
-        let mixed = long.len() - 1;
-        if self.learned < 500.0 || long[best] < long[mixed] + BETTER || short[best] < short[mixed] - WORSE {
-            return;
-        }
+        let Some(best) = self.decider() else { return };
         let outputs = said.out.len();
         let class = highest(&said.candidates[best * outputs..(best + 1) * outputs]);
         let top = said.out[said.mixed];
@@ -134,6 +129,17 @@ impl Stack {
             said.out.iter_mut().for_each(|p| *p *= 1.0 - moved);
             said.out[class] += moved;
         }
+    }
+
+    /// The candidate that says which class is the likeliest, where one does.
+    fn decider(&self) -> Option<usize> {
+        const BETTER: f32 = 0.0015;
+        const WORSE: f32 = 0.01;
+        let (long, short) = self.right.split_at(self.right.len() / 2);
+        let best = highest(&long[..long.len() - 1]);
+        let mixed = long.len() - 1;
+        let surely = self.learned >= 500.0 && long[best] >= long[mixed] + BETTER;
+        (surely && short[best] >= short[mixed] - WORSE).then_some(best)
     }
 
     pub fn learn(
@@ -180,6 +186,48 @@ impl Stack {
             let weights = &mut self.weights[index * self.stride..(index + 1) * self.stride];
             for (weight, gain) in weights.iter_mut().zip(model.direction()) {
                 *weight = (f64::from(*weight) + step * gain).clamp(-1e3, 1e3) as f32;
+            }
+        }
+    }
+
+    /// What an example's loss would be more, about, if these experts had never spoken, beyond what such weights have by
+    /// chance: in nats, or in variances of the error.
+    pub fn worth(&self, training: &StackTraining, experts: Range<usize>, examples: f64) -> f64 {
+        // The last forgets too fast to tell.
+        let worths = training.models[..FORGET.len() - 1].iter().enumerate().map(|(index, model)| {
+            let weights = &self.weights[index * self.stride..(index + 1) * self.stride];
+            let memory = (1.0 / (1.0 - FORGET[index])).min(examples);
+            let weights: Vec<f64> =
+                weights[experts.clone()].iter().map(|weight| f64::from(*weight)).collect();
+            (model.saliency(experts.start, &weights) - weights.len() as f64) / (2.0 * memory)
+        });
+        worths.fold(0.0, f64::max)
+    }
+
+    /// Whether one of the experts is heard by itself: it has a share in the mixture, or is the one that decides.
+    pub fn heard(&self, experts: Range<usize>) -> bool {
+        let models = FORGET.len();
+        let candidates = models + experts.start..models + experts.end;
+        let decides = self.decider().is_some_and(|best| candidates.contains(&best));
+        decides || self.mixture[candidates].iter().any(|share| *share > 0.02)
+    }
+
+    /// What experts that rest have learned to count for goes over to the others, as far as they say the same. Then their
+    /// weights are 0, and as open as at first.
+    pub fn rest(&mut self, training: &mut StackTraining, experts: Range<usize>) {
+        for (index, model) in training.models.iter_mut().enumerate() {
+            let weights = &mut self.weights[index * self.stride..(index + 1) * self.stride];
+            experts.clone().for_each(|expert| model.fix_at_zero(expert, weights));
+        }
+    }
+
+    /// From 0 to 1: whether the class was told wrong, or how far off the value was beside how far it is of late.
+    pub fn error(&self, training: &StackTraining, said: &Said, target: f32) -> f64 {
+        match self.objective {
+            Objective::Classify { .. } => f64::from(u8::from(highest(&said.out) != target as usize)),
+            Objective::Regress => {
+                let miss = f64::from((target - said.out[0]).clamp(-SURE, SURE)).abs();
+                miss / (miss + f64::from(training.error).sqrt() + 1e-6)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Tests of the whole learner.
 
-use super::learner::boosting_config;
+use super::trees::boosting_config;
 use crate::config::{AutoConfig, LearnerKind, ModelConfig};
 use crate::learn::testing::{BINARY, Data, SplitMix, contract, elec2, mixed};
 use crate::learn::{Objective, Shape};
