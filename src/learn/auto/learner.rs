@@ -48,6 +48,11 @@ impl AutoLearner {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
     fn learn_one(&mut self, row: Own<'_>, target: f32, weight: f32, out: &mut [f32]) {
         let Self { core, training, past, forest, boosting, room, moment, .. } = self;
         let objective = core.shape.objective;
@@ -88,7 +93,7 @@ impl AutoLearner {
         if !classes && forest_learns {
             forest.learn_values(row, class as f32, importance, &mut scratch.forest);
         }
-        past.learn(categorical, target, scale, &mut core.moment);
+        past.learn(categorical, (target, importance), scale, &mut core.moment);
     }
 }
 

@@ -119,10 +119,16 @@ impl Past {
     }
 
     /// A row's label was learned; `scale` is one over the deviation of values, 1 for classes.
-    pub fn learn(&mut self, categorical: &[u64], target: f32, scale: f32, moment: &mut Moment) {
+    pub fn learn(
+        &mut self,
+        categorical: &[u64],
+        (target, importance): (f32, f32),
+        scale: f32,
+        moment: &mut Moment,
+    ) {
         self.labels.learn(target, scale);
         self.labels.columns(self.averages.rows(), &mut moment.labels);
-        moment.targets.learn(categorical, target);
+        moment.targets.learn(categorical, target, importance);
     }
 
     pub fn save(&self) -> TensorMap {

@@ -354,3 +354,51 @@ fn dot64(a: &[f64], b: &[f64]) -> f64 {
     }
     ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::testing::SplitMix;
+
+    /// The covariance that is kept by half is that of the whole matrix by the textbook, also once a weight was fixed.
+    #[test]
+    fn half_a_covariance_tells_what_a_whole_one_does() {
+        const SIZE: usize = 24;
+        let mut random = SplitMix(5);
+        let mut training = NewtonTraining::new(1, SIZE, 1.0, 1.0);
+        let mut whole = [[0.0_f64; SIZE]; SIZE];
+        (0..SIZE).for_each(|i| whole[i][i] = 1.0);
+        for step in 0..200 {
+            let inputs: Vec<f32> = (0..SIZE).map(|_| random.unit_f32() - 0.5).collect();
+            let x: Vec<f64> = inputs.iter().map(|x| f64::from(*x)).collect();
+            let along = whole.map(|row| row.iter().zip(&x).map(|(p, x)| p * x).sum::<f64>());
+            let spread: f64 = along.iter().zip(&x).map(|(a, x)| a * x).sum();
+            let shrink = training.gain(&inputs, 0.25, 1.0);
+            assert!((shrink - 1.0 / (1.0 + 0.25 * spread)).abs() < 1e-9);
+            for (i, expected) in along.iter().enumerate() {
+                assert!((training.direction()[i] - expected).abs() < 1e-9);
+                (0..SIZE).for_each(|j| whole[i][j] -= 0.25 * shrink * along[i] * along[j]);
+            }
+            if step == 100 {
+                let weights: Vec<f64> = (0..3).map(|i| 0.1 * f64::from(i + 1)).collect();
+                let mut fixed: Vec<f32> = vec![0.0; SIZE];
+                fixed[7..10].copy_from_slice(&[0.1, 0.2, 0.3]);
+                let saliency = training.saliency(7, &weights);
+                // One after the other they lose as much as all at once.
+                let mut sum = 0.0;
+                for i in 7..10 {
+                    sum += f64::from(fixed[i]).powi(2) / whole[i][i];
+                    training.fix_at_zero(i, &mut fixed);
+                    let row = whole[i];
+                    for j in 0..SIZE {
+                        (0..SIZE).for_each(|k| whole[j][k] -= row[j] * row[k] / row[i]);
+                    }
+                    (0..SIZE).for_each(|j| (whole[i][j], whole[j][i]) = (0.0, 0.0));
+                    whole[i][i] = 1.0;
+                    assert_eq!(fixed[i], 0.0);
+                }
+                assert!((saliency - sum).abs() < 1e-5 * sum, "{saliency} {sum}");
+            }
+        }
+    }
+}

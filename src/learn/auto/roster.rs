@@ -141,9 +141,12 @@ impl Roster {
         let mut map = TensorMap::new();
         map.put_u64_one("learned", self.learned);
         map.put_bytes("moods", self.turns.iter().map(|turn| turn.mood as u8).collect());
-        for (name, of) in TIMES {
-            map.put_u64(name, &self.turns.iter().map(of).collect::<Vec<_>>());
-        }
+        let mut put = |name, time: fn(&Turn) -> u64| {
+            map.put_u64(name, &self.turns.iter().map(time).collect::<Vec<_>>());
+        };
+        put("since", |turn| turn.since);
+        put("until", |turn| turn.until);
+        put("rest", |turn| turn.rest);
         map
     }
 
@@ -160,10 +163,8 @@ impl Roster {
             other => Err(mismatch("moods", other, "numbers from 0 to 2")),
         });
         let moods = moods.collect::<Result<Vec<_>, _>>()?;
-        let mut times = Vec::new();
-        for (name, _) in TIMES {
-            times.push(sized(state.u64s(name)?, self.turns.len(), name)?);
-        }
+        let times = |name| sized(state.u64s(name)?, self.turns.len(), name);
+        let times = [times("since")?, times("until")?, times("rest")?];
         if let Some(since) = times[0].iter().find(|since| **since > learned) {
             return Err(mismatch("since", since, format_args!("at most {learned}")));
         }
@@ -181,6 +182,64 @@ impl Roster {
     }
 }
 
-/// The times of a turn, as they are saved.
-const TIMES: [(&str, fn(&Turn) -> u64); 3] =
-    [("since", |turn| turn.since), ("until", |turn| turn.until), ("rest", |turn| turn.rest)];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parts that speak after `examples` more, of which those in `earning` earn their cost.
+    fn speak_after(roster: &mut Roster, examples: u64, earning: &[Part], alarm: bool) -> Vec<Part> {
+        for example in 0..examples {
+            roster.learn(alarm && example == 0, |part, _| earning.contains(&part));
+        }
+        roster.parts().filter(|part| roster.speaks(*part)).collect()
+    }
+
+    #[test]
+    fn who_does_not_earn_rests_and_is_tried_again_ever_more_rarely() {
+        let mut roster = Roster::new(2);
+        let all: Vec<Part> = roster.parts().collect();
+        let earning = [Part::Memory, Part::Newton(1)];
+        assert_eq!(speak_after(&mut roster, 2 * TRIAL - 1, &earning, false), all);
+        assert_eq!(speak_after(&mut roster, 10, &earning, false), earning);
+        let mut tried = Vec::new();
+        for example in 0..100_000_u64 {
+            let spoke = roster.speaks(Part::Forest);
+            roster.learn(false, |part, _| earning.contains(&part));
+            if !spoke && roster.speaks(Part::Forest) {
+                tried.push(example);
+                assert!(roster.learns(Part::Forest));
+            }
+        }
+        let pauses: Vec<u64> = tried.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(tried[0] >= REST && pauses.len() >= 3, "{tried:?}");
+        assert!(pauses.is_sorted() && *pauses.last().unwrap() <= REST_MAX + 2 * TRIAL, "{pauses:?}");
+    }
+
+    #[test]
+    fn an_alarm_wakes_all_and_who_earns_then_goes_on() {
+        let mut roster = Roster::new(2);
+        let all: Vec<Part> = roster.parts().collect();
+        assert_eq!(speak_after(&mut roster, 20_000, &[], false), []);
+        assert_eq!(speak_after(&mut roster, WARMING + 10, &all, true), all);
+        assert_eq!(speak_after(&mut roster, 50_000, &all, false), all);
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_is_refused() {
+        let mut roster = Roster::new(1);
+        let first = roster.save().digest();
+        let broken = |path: &str, value: u64| {
+            let mut state = Roster::new(1).save();
+            let times = if path == "learned" { vec![value] } else { vec![value; 5] };
+            state.put_u64(path, &times);
+            state
+        };
+        for (path, value) in
+            [("learned", u64::MAX), ("since", 1), ("until", REST_MAX + 1), ("rest", 0), ("rest", u64::MAX)]
+        {
+            let error = roster.load(&broken(path, value)).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("tensor {path:?} is ")), "{error}");
+            assert_eq!(roster.save().digest(), first);
+        }
+    }
+}

@@ -150,6 +150,7 @@ impl Core {
                 square: *square,
                 target: self.window.target(*place),
                 age: self.window.age(*place) as f32,
+                weight: self.window.weight(*place),
             }));
             self.vote(found, short);
         } else {

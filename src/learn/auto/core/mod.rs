@@ -132,7 +132,6 @@ impl Core {
         // Two tables of two numbers a score, also where there are thousands of classes.
         let fits = |bits: u32| (16 * scores) << bits <= auto.memory_bytes_max;
         let bits = (8..=auto.bits).rev().find(|bits| fits(*bits)).unwrap_or(8);
-        let row_bytes = 8 + 4 * (shape.numeric + shape.categorical);
         let (stack, stack_training) = Stack::new(objective, experts(newtons.len()));
         let target = (objective == Objective::Regress).then(|| Standardiser::new(1));
         let core = Self {
@@ -148,7 +147,7 @@ impl Core {
             chain: Chain::new(objective),
             window: Window::new(auto.window, shape.numeric, shape.categorical),
             window_rows: auto.window,
-            memory: Memory::new(shape, auto.memory_rows_max.min(auto.memory_bytes_max / row_bytes)),
+            memory: Memory::new(shape, auto.memory_rows_max, auto.memory_bytes_max),
             ranges: Ranges::new(shape.numeric),
             mismatches: vec![MISMATCH; shape.categorical],
             mismatches_of_range: vec![MISMATCH_OF_RANGE; shape.categorical],

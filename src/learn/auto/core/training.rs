@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{BORDERS, Core, Given, NEAR, Scratch};
 use crate::detect::Adwin;
+use crate::learn::Shape;
 use crate::learn::auto::bank::BankTraining;
 use crate::learn::auto::inputs::Learned;
 use crate::learn::auto::labels::LAGS;
@@ -13,7 +14,6 @@ use crate::learn::auto::stack::StackTraining;
 use crate::learn::auto::{chain, crosses, votes};
 use crate::learn::encode::{Standardiser, read_under};
 use crate::learn::neighbour::Query;
-use crate::learn::{Objective, Shape};
 use crate::state::{StateError, TensorMap};
 
 /// What learning needs beside, the trees aside.
@@ -73,13 +73,14 @@ impl Core {
             }
         }
         self.crosses.learn(codes, crossed, goal, importance);
-        self.chain.learn(&given.moment[self.layout.labels..self.layout.labels + LAGS], target);
+        let labels = self.layout.labels..self.layout.labels + LAGS;
+        self.chain.learn(&given.moment[labels], target, importance);
         let Scratch { numbers, categories, .. } = scratch;
-        self.window.push(numbers, categories, target, 1.0);
+        self.window.push(numbers, categories, target, importance);
         let scales = &self.ranges.scales;
         let query = Query { numbers, scales, codes: categories, mismatches: &self.mismatches_of_range };
         let bucket = scratch.bucket.unwrap_or_else(|| self.memory.nearest(&query));
-        self.memory.push(bucket, &query, target);
+        self.memory.push(bucket, &query, target, importance);
         self.ranges.observe(given.numeric, self.inputs.raw());
         training.learned.observe(given.numeric, given.moment, &mut self.inputs);
         let error = self.stack.error(&training.stack, &scratch.said, goal);
