@@ -5,7 +5,7 @@ use super::roster::Part;
 use super::trees::boosting_config;
 use crate::config::{AutoConfig, LearnerKind, ModelConfig};
 use crate::learn::testing::{BINARY, Data, SplitMix, contract, elec2, mixed};
-use crate::learn::{Learner as _, Objective, Predictions, Shape};
+use crate::learn::{Objective, Predictions, Shape};
 
 fn model(auto: AutoConfig) -> ModelConfig {
     ModelConfig { learner: LearnerKind::Auto, auto, ..ModelConfig::default() }
