@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use super::scores::floats;
-use super::votes::{Found, NEAREST, Neighbour};
+use super::votes::{Found, Looking, NEAREST, Neighbour};
 use crate::learn::Shape;
 use crate::learn::encode::read_under;
-use crate::learn::neighbour::{BLOCK, Nearest, Query, Window, load_window, put_window};
+use crate::learn::neighbour::{BLOCK, Query, Window, load_window, put_window};
 use crate::state::{StateError, TensorMap, mismatch};
 
 /// Rows of a bucket.
@@ -89,7 +89,7 @@ impl Memory {
     }
 
     /// The nearest rows, of those in the nearest buckets, into `found`; returns the nearest bucket.
-    pub fn search(&self, query: &Query<'_>, found: &mut Found) -> usize {
+    pub fn search(&self, query: &Query<'_>, Looking(nearest): &mut Looking, found: &mut Found) -> usize {
         found.clear();
         let mut probes = [(f32::INFINITY, usize::MAX); PROBES];
         for bucket in 0..self.buckets.len() {
@@ -100,7 +100,6 @@ impl Memory {
                 probes[at] = (distance, bucket);
             }
         }
-        let mut nearest = Nearest::new(NEAREST);
         for (_, bucket) in probes.iter().take_while(|(_, bucket)| *bucket != usize::MAX) {
             let window = &self.buckets[*bucket];
             let bound = if found.len() < NEAREST { f32::INFINITY } else { found[NEAREST - 1].square };

@@ -2,6 +2,7 @@
 
 use super::scores::{SURE, ln};
 use crate::learn::Objective;
+use crate::learn::neighbour::Nearest;
 
 /// Neighbours that are looked for, and how many of them each opinion is of.
 pub(super) const NEAREST: usize = 20;
@@ -30,6 +31,16 @@ pub(super) struct Neighbour {
     pub age: f32,
     /// Importance.
     pub weight: f32,
+}
+
+/// Room to look for them.
+#[derive(Debug, Clone)]
+pub(super) struct Looking(pub Nearest);
+
+impl Default for Looking {
+    fn default() -> Self {
+        Self(Nearest::new(NEAREST))
+    }
 }
 
 /// Nearest first.

@@ -7,8 +7,8 @@ use crate::learn::auto::labels::LAGS;
 use crate::learn::auto::roster::Part;
 use crate::learn::auto::scores::{SURE, bound, opinion};
 use crate::learn::auto::stack::Said;
-use crate::learn::auto::votes::{self, Found, NEAREST, Neighbour, vote};
-use crate::learn::neighbour::{Nearest, Query, encode, fill};
+use crate::learn::auto::votes::{self, Found, Looking, Neighbour, vote};
+use crate::learn::neighbour::{Query, encode, fill};
 
 /// A row: its numbers, its columns of the moment and its categories.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,7 @@ pub(in crate::learn::auto) struct Scratch {
     pub(super) numbers: Vec<f32>,
     pub(super) categories: Vec<u32>,
     found: Found,
+    looking: Looking,
     /// The nearest of the long memory, where it was looked for.
     pub(super) bucket: Option<usize>,
     /// The forest's probabilities.
@@ -100,8 +101,19 @@ impl Core {
     /// Asks all experts about the row that was read: `scratch.opinions`. `scratch.forest` and `scratch.boosted` have the
     /// trees' say, where they are asked. Who rests says nothing: 0.
     pub fn ask(&self, given: Given<'_>, scratch: &mut Scratch) {
-        let Scratch { moment, linear, opinions, numbers, categories, found, forest, boosted, bucket, .. } =
-            scratch;
+        let Scratch {
+            moment,
+            linear,
+            opinions,
+            numbers,
+            categories,
+            found,
+            looking,
+            forest,
+            boosted,
+            bucket,
+            ..
+        } = scratch;
         let scores = self.scores;
         opinions.resize(self.experts() * scores, 0.0);
         let (of_models, rest) = opinions.split_at_mut(self.linear() * scores);
@@ -138,13 +150,15 @@ impl Core {
         if self.roster.speaks(Part::Memory) {
             let scales = &self.ranges.scales;
             let by_range = Query { scales, mismatches: &self.mismatches_of_range, ..query };
-            *bucket = Some(self.memory.search(&by_range, found));
+            *bucket = Some(self.memory.search(&by_range, looking, found));
             self.vote(found, long);
         } else {
             long.fill(0.0);
         }
         if self.roster.speaks(Part::Window) {
-            let nearest = Nearest::of(&self.window, &query, NEAREST);
+            let Looking(nearest) = looking;
+            nearest.begin(f32::INFINITY);
+            nearest.search(&self.window, &query);
             found.clear();
             found.extend(nearest.found().iter().map(|(square, place)| Neighbour {
                 square: *square,
