@@ -69,7 +69,7 @@ impl Chain {
         }
     }
 
-    pub fn learn(&mut self, labels: &[f32], target: f32) {
+    pub fn learn(&mut self, labels: &[f32], target: f32, importance: f32) {
         if self.classes == 0 {
             return;
         }
@@ -77,7 +77,7 @@ impl Chain {
         for (_, row) in rows.into_iter().enumerate().filter(|(opinion, row)| *opinion == 0 || *row > 0) {
             let counts = &mut self.counts[row * self.classes..(row + 1) * self.classes];
             counts.iter_mut().for_each(|count| *count *= KEEP);
-            counts[target as usize] += 1.0;
+            counts[target as usize] += importance.min(8.0);
         }
     }
 

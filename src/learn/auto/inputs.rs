@@ -1,12 +1,12 @@
 //! A row as the dense experts read it: standardised numbers and a bias, then the context, classes one-hot.
 
-use super::labels::LAGS;
+use super::labels::{FIRST, LAGS};
 use super::moment::{Layout, classes};
 use crate::learn::Shape;
 use crate::learn::encode::{Scaling, Standardiser, read_under};
 use crate::state::{StateError, TensorMap};
 
-/// The most classes that a label becomes an indicator of each.
+/// The most classes that a label becomes an indicator of each; of more, the first.
 const INDICATED_MAX: usize = 16;
 
 /// Numbers that go through the vector units together.
@@ -31,11 +31,14 @@ pub(super) struct Width {
     pub full: usize,
 }
 
+fn indicated(classes: usize) -> usize {
+    if classes <= INDICATED_MAX { classes } else { FIRST }
+}
+
 fn indicators(shape: &Shape) -> usize {
     match classes(shape.objective) {
         Some(2) => LAGS,
-        Some(classes) if classes <= INDICATED_MAX => LAGS * classes,
-        Some(_) => 0,
+        Some(classes) => LAGS * indicated(classes),
         None => LAGS,
     }
 }
@@ -79,10 +82,12 @@ impl Inputs {
                 None => out[lag] = room[labels + lag],
                 _ if label.is_nan() => {}
                 Some(2) => out[lag] = if *label > 0.5 { 1.0 } else { -1.0 },
-                Some(classes) if classes <= INDICATED_MAX && (*label as usize) < classes => {
-                    out[lag * classes + *label as usize] = 1.0;
+                Some(classes) => {
+                    let (class, indicated) = (*label as usize, indicated(classes));
+                    if class < indicated {
+                        out[lag * indicated + class] = 1.0;
+                    }
                 }
-                Some(_) => {}
             }
         }
     }

@@ -11,8 +11,10 @@ const MEMORY: usize = 1024;
 /// The labels that are columns as they are: of lags 1 to 3, and of a period ago.
 pub(super) const LAGS: usize = 4;
 
-/// The most classes whose shares are columns.
+/// The most classes whose shares are columns. Of more the first are: where classes are discovered there is room for many,
+/// and the first are those that there are.
 const SHARED_MAX: usize = 12;
+pub(super) const FIRST: usize = 6;
 
 /// How fast shares forget.
 const RATES: [f32; 4] = [0.25, 0.06, 0.015, 0.004];
@@ -25,7 +27,7 @@ fn shared(objective: Objective) -> (usize, usize) {
     match objective {
         Objective::Classify { classes: 2 } | Objective::Regress => (RATES.len(), 1),
         Objective::Classify { classes } if classes <= SHARED_MAX => (2, classes),
-        Objective::Classify { .. } => (0, 0),
+        Objective::Classify { .. } => (2, FIRST),
     }
 }
 
@@ -144,6 +146,9 @@ impl Labels {
     pub fn load(objective: Objective, state: &TensorMap) -> Result<Self, StateError> {
         let new = Self::new(objective);
         let learned = state.u64_one("learned")?;
+        if learned > u64::MAX / 2 {
+            return Err(mismatch("learned", learned, "fewer labels"));
+        }
         let mut ring = floats(state, "ring", MEMORY)?;
         let odd = |label: &&f32| **label != 0.0 && objective.importance(**label, 1.0).is_none();
         if let Some(label) = ring.iter().find(odd) {
@@ -153,5 +158,29 @@ impl Labels {
         let matches = floats(state, "matches", MEMORY)?;
         let shares = floats(state, "shares", new.shares.len())?;
         Ok(Self { learned, ring, matches, shares, ..new })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_classes_than_have_columns_the_first_have() {
+        let objective = Objective::Classify { classes: 32 };
+        let mut labels = Labels::new(objective);
+        (0..200).for_each(|_| labels.learn(3.0, 1.0));
+        let mut out = vec![0.0; width(objective)];
+        labels.columns(200, &mut out);
+        assert_eq!(out.len(), LAGS + 2 * FIRST);
+        assert!(out[LAGS + 3] > 0.9 && out[LAGS] < 0.1, "{out:?}");
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_is_refused() {
+        let mut state = Labels::new(Objective::Regress).save();
+        state.put_u64_one("learned", u64::MAX);
+        let error = Labels::load(Objective::Regress, &state).unwrap_err().to_string();
+        assert!(error.contains("learned"), "{error}");
     }
 }

@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
-use super::core::{Core, Given, Scratch, Training, forest_shape};
+use super::asking::{Own, Room, answer, ask, predict};
+use super::core::{Core, Given, Training};
 use super::moment::Past;
 use super::predictor::AutoPredictor;
-use crate::config::{BoostingConfig, ForestConfig, ModelConfig};
+use super::roster::Part;
+use super::trees::{boosting_config, forest_config, forest_shape};
+use crate::config::ModelConfig;
 use crate::learn::encode::read_under;
-use crate::learn::ensemble::{Asked, AskedBoosting, Boosting, Forest};
+use crate::learn::ensemble::{Boosting, Forest};
 use crate::learn::{Context, Examples, Learner, Objective, Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
@@ -23,36 +26,9 @@ pub struct AutoLearner {
     past: Past,
     forest: Forest,
     boosting: Boosting,
-    scratch: Scratch,
-    context: Vec<f32>,
-    asked: (Asked, AskedBoosting),
-}
-
-pub(super) fn forest_config(config: &ModelConfig) -> ForestConfig {
-    ForestConfig {
-        trees: config.auto.trees,
-        memory_bytes_max: config.auto.memory_bytes_max,
-        ..ForestConfig::default()
-    }
-}
-
-/// Boosted trees that take about a quarter of `memory_bytes_max` for each of leaf values, growth and rows, also of
-/// thousands of classes or columns.
-pub(super) fn boosting_config(config: &ModelConfig, shape: &Shape) -> BoostingConfig {
-    const BINS: usize = 64;
-    let quarter = config.auto.memory_bytes_max / 4;
-    let mut boosting = BoostingConfig::default();
-    let margins = match shape.objective {
-        Objective::Classify { classes } if classes > 2 => classes,
-        _ => 1,
-    };
-    let width = margins * boosting.steps.len();
-    let columns = (shape.numeric + shape.categorical).max(1);
-    boosting.leaves = boosting.leaves.min(quarter / (columns * BINS * 8 * margins)).max(2);
-    boosting.trees = boosting.trees.min(quarter / (4 * boosting.leaves * width)).max(1);
-    let row = 2 * (4 * shape.numeric + 8 * shape.categorical + boosting.trees) + 8 * (width + margins);
-    boosting.rows_max = boosting.rows_max.min(quarter / row).max(32);
-    boosting
+    room: Room,
+    /// Columns of the moment of the row in work.
+    moment: Vec<f32>,
 }
 
 impl AutoLearner {
@@ -65,50 +41,59 @@ impl AutoLearner {
             past: Past::new(shape),
             forest: Forest::adaptive(&forest_config(config), config.seed, &forest_shape),
             boosting: Boosting::new(&boosting_config(config, shape), config.seed, shape),
-            scratch: Scratch::default(),
-            context: vec![0.0; core.context_width()],
-            asked: (Asked::new(&forest_shape), AskedBoosting::new(shape)),
+            room: Room::new(&core),
+            moment: vec![0.0; core.moment_width()],
             core,
             training,
         }
     }
 
-    fn learn_one(&mut self, numeric: &[f32], categorical: &[u64], target: f32, weight: f32, out: &mut [f32]) {
-        let Self { core, training, past, forest, boosting, scratch, context, asked, .. } = self;
-        let own = core.shape.numeric;
-        let (numeric, given) = numeric.split_at(own);
-        let importance = core.shape.objective.importance(target, weight);
-        if given.is_empty() {
-            core.moment.columns(numeric, categorical, context);
-            if importance.is_some() {
-                past.observe(numeric, &mut core.moment);
-            }
+    #[cfg(test)]
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn learn_one(&mut self, row: Own<'_>, target: f32, weight: f32, out: &mut [f32]) {
+        let Self { core, training, past, forest, boosting, room, moment, .. } = self;
+        let objective = core.shape.objective;
+        let Some(importance) = objective.importance(target, weight) else {
+            return answer(core, &(&*forest, &*boosting), row, room, out);
+        };
+        let (numeric, categorical) = row;
+        let (numeric, context) = numeric.split_at(core.shape.numeric);
+        let (moment, pinned) = if context.is_empty() {
+            // It comes and is learned at once.
+            core.moment.columns(numeric, categorical, moment);
+            past.observe_labelled(numeric, &mut core.moment);
+            (&moment[..], context)
         } else {
-            context.copy_from_slice(given);
-        }
-        let given = Given { numeric, context, categorical };
-        scratch.forest.resize(forest_shape(&core.shape).objective.outputs(), 0.0);
+            context.split_at(core.moment_width())
+        };
+        let given = Given { numeric, moment, categorical };
         let row = (numeric, categorical);
-        let class = target as usize;
-        match (importance, core.shape.objective) {
-            (Some(weight), Objective::Classify { .. }) => {
-                forest.learn_values(row, class as f32, weight, &mut scratch.forest)
-            }
-            _ => forest.ask(row, &mut asked.0, &mut scratch.forest),
+        let Room { scratch, forest: asked, .. } = room;
+        core.read(given, scratch);
+        let (class, classes) = (target as usize, objective != Objective::Regress);
+        let forest_learns = core.roster.learns(Part::Forest);
+        if classes && forest_learns {
+            forest.learn_values(row, class as f32, importance, &mut scratch.forest);
+        } else if forest_learns && pinned.is_empty() {
+            forest.ask(row, asked, &mut scratch.forest);
         }
-        scratch.boosted.resize(core.shape.objective.outputs(), 0.0);
-        match importance {
-            Some(weight) => boosting.learn_values(row, target, weight, &mut scratch.boosted),
-            None => boosting.ask(row, &mut asked.1, &mut scratch.boosted),
+        if core.roster.learns(Part::Boosting) {
+            boosting.learn_values(row, target, importance, &mut scratch.boosted);
         }
-        core.forward(given, scratch);
+        if pinned.is_empty() {
+            core.ask(given, scratch);
+        } else {
+            core.take(pinned, scratch);
+        }
         core.answer(scratch, out);
-        let Some(importance) = importance else { return };
         let (class, scale) = core.learn(training, given, scratch, target, importance);
-        if core.shape.objective == Objective::Regress {
+        if !classes && forest_learns {
             forest.learn_values(row, class as f32, importance, &mut scratch.forest);
         }
-        past.learn(categorical, target, scale, &mut core.moment);
+        past.learn(categorical, (target, importance), scale, &mut core.moment);
     }
 }
 
@@ -118,30 +103,37 @@ impl Learner for AutoLearner {
     }
 
     fn observe(&mut self, rows: &mut Rows) {
-        let own = self.core.shape.numeric;
-        rows.widen(self.core.context_width());
+        let Self { core, past, forest, boosting, room, moment, .. } = self;
+        let own = core.shape.numeric;
+        let pins = core.pinned() > 0;
+        rows.widen(core.context_width());
         for row in 0..rows.len() {
-            let (numeric, _) = rows.numeric_row(row).split_at(own);
-            self.core.moment.columns(numeric, rows.categorical_row(row), &mut self.context);
-            self.past.observe(numeric, &mut self.core.moment);
-            rows.numeric_row_mut(row)[own..].copy_from_slice(&self.context);
+            let (numeric, categorical) = (&rows.numeric_row(row)[..own], rows.categorical_row(row));
+            core.moment.columns(numeric, categorical, moment);
+            past.observe(numeric, &mut core.moment);
+            if pins {
+                let given = Given { numeric, moment, categorical };
+                ask(core, &(&*forest, &*boosting), given, room);
+            }
+            let (_, context) = rows.numeric_row_mut(row).split_at_mut(own);
+            let (columns, pinned) = context.split_at_mut(moment.len());
+            columns.copy_from_slice(moment);
+            if pins {
+                pinned.copy_from_slice(room.scratch.opinions());
+            }
         }
     }
 
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        let trees = |row: (&[f32], &[u64]), asked: &mut (Asked, AskedBoosting), scratch: &mut Scratch| {
-            self.forest.ask(row, &mut asked.0, &mut scratch.forest);
-            self.boosting.ask(row, &mut asked.1, &mut scratch.boosted);
-        };
-        predict(&self.core, trees, rows, out);
+        predict(&self.core, &(&self.forest, &self.boosting), rows, out);
     }
 
     fn learn(&mut self, examples: Examples<'_>, _context: &Context, out: &mut Predictions) {
         let Examples { rows, targets, weights } = examples;
         out.reset(self.core.shape.objective.outputs(), rows.len());
         for (row, (target, weight)) in targets.iter().zip(weights).enumerate() {
-            let (numeric, categorical) = (rows.numeric_row(row), rows.categorical_row(row));
-            self.learn_one(numeric, categorical, *target, *weight, out.row_mut(row));
+            let own = (rows.numeric_row(row), rows.categorical_row(row));
+            self.learn_one(own, *target, *weight, out.row_mut(row));
         }
     }
 
@@ -169,35 +161,5 @@ impl Learner for AutoLearner {
         read_under(state, "boosting", |state| loaded.boosting.load(state))?;
         *self = loaded;
         Ok(())
-    }
-}
-
-/// The forward pass, shared by learner and predictor so that they agree to the bit.
-pub(super) fn predict(
-    core: &Core,
-    trees: impl Fn((&[f32], &[u64]), &mut (Asked, AskedBoosting), &mut Scratch),
-    rows: &Rows,
-    out: &mut Predictions,
-) {
-    let own = core.shape.numeric;
-    let shape = forest_shape(&core.shape);
-    let mut scratch = Scratch::default();
-    let mut asked = (Asked::new(&shape), AskedBoosting::new(&core.shape));
-    let mut moment = vec![0.0; core.context_width()];
-    scratch.forest.resize(shape.objective.outputs(), 0.0);
-    scratch.boosted.resize(core.shape.objective.outputs(), 0.0);
-    out.reset(core.shape.objective.outputs(), rows.len());
-    for row in 0..rows.len() {
-        let (numeric, context) = rows.numeric_row(row).split_at(own);
-        let categorical = rows.categorical_row(row);
-        let context = if context.is_empty() {
-            core.moment.columns(numeric, categorical, &mut moment);
-            &moment
-        } else {
-            context
-        };
-        trees((numeric, categorical), &mut asked, &mut scratch);
-        core.forward(Given { numeric, context, categorical }, &mut scratch);
-        core.answer(&scratch, out.row_mut(row));
     }
 }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use super::scores::floats;
-use super::votes::{Found, NEAREST, Neighbour};
+use super::votes::{Found, Looking, NEAREST, Neighbour};
 use crate::learn::Shape;
 use crate::learn::encode::read_under;
-use crate::learn::neighbour::{Nearest, Query, Window, load_window, put_window};
+use crate::learn::neighbour::{BLOCK, Query, Window, load_window, put_window};
 use crate::state::{StateError, TensorMap, mismatch};
 
 /// Rows of a bucket.
@@ -30,12 +30,16 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub fn new(shape: &Shape, rows_max: usize) -> Self {
+    /// One of about `rows_max` rows, that takes no more than `bytes_max`.
+    pub fn new(shape: &Shape, rows_max: usize, bytes_max: usize) -> Self {
+        // The last block of a bucket may be nearly empty.
+        let row_bytes = 8 + 4 * (shape.numeric + shape.categorical);
+        let bucket_bytes = (ROWS + BLOCK) * row_bytes + 4 * shape.numeric.next_multiple_of(LANES) + 512;
         Self {
             shape: shape.clone(),
             stride: shape.numeric.next_multiple_of(LANES),
             // A bucket is filled by three quarters on average.
-            buckets_max: (rows_max * 4 / 3 / ROWS).max(1),
+            buckets_max: (rows_max * 4 / 3 / ROWS).min(bytes_max / bucket_bytes).max(1),
             centres: Vec::new(),
             buckets: Vec::new(),
         }
@@ -66,8 +70,26 @@ impl Memory {
         ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
     }
 
+    /// The nearest bucket.
+    pub fn nearest(&self, query: &Query<'_>) -> usize {
+        let mut nearest = (f32::INFINITY, usize::MAX);
+        for bucket in 0..self.buckets.len() {
+            let distance = self.distance(bucket, query);
+            if distance < nearest.0 {
+                nearest = (distance, bucket);
+            }
+        }
+        nearest.1
+    }
+
+    /// Operations that a search takes, about, once the memory is full.
+    pub fn operations(&self) -> usize {
+        let columns = self.shape.numeric + self.shape.categorical + 1;
+        4 * columns * (PROBES * ROWS + self.buckets_max)
+    }
+
     /// The nearest rows, of those in the nearest buckets, into `found`; returns the nearest bucket.
-    pub fn search(&self, query: &Query<'_>, found: &mut Found) -> usize {
+    pub fn search(&self, query: &Query<'_>, Looking(nearest): &mut Looking, found: &mut Found) -> usize {
         found.clear();
         let mut probes = [(f32::INFINITY, usize::MAX); PROBES];
         for bucket in 0..self.buckets.len() {
@@ -78,7 +100,6 @@ impl Memory {
                 probes[at] = (distance, bucket);
             }
         }
-        let mut nearest = Nearest::new(NEAREST);
         for (_, bucket) in probes.iter().take_while(|(_, bucket)| *bucket != usize::MAX) {
             let window = &self.buckets[*bucket];
             let bound = if found.len() < NEAREST { f32::INFINITY } else { found[NEAREST - 1].square };
@@ -87,7 +108,8 @@ impl Memory {
             for (distance, place) in nearest.found() {
                 let at = found.partition_point(|other| other.square <= *distance);
                 let target = window.target(*place);
-                found.insert(at, Neighbour { square: *distance, target, age: 0.0 });
+                let weight = window.weight(*place);
+                found.insert(at, Neighbour { square: *distance, target, age: 0.0, weight });
             }
             found.truncate(NEAREST);
         }
@@ -95,7 +117,7 @@ impl Memory {
     }
 
     /// Takes a row in, whose nearest bucket is `bucket`.
-    pub fn push(&mut self, bucket: usize, query: &Query<'_>, target: f32) {
+    pub fn push(&mut self, bucket: usize, query: &Query<'_>, target: f32, importance: f32) {
         let numeric = self.shape.numeric;
         if self.buckets.is_empty() {
             self.centres.resize(self.stride, 0.0);
@@ -104,7 +126,7 @@ impl Memory {
             self.buckets.push(Arc::new(window));
         }
         let bucket = bucket.min(self.buckets.len() - 1);
-        Arc::make_mut(&mut self.buckets[bucket]).push(query.numbers, query.codes, target, 1.0);
+        Arc::make_mut(&mut self.buckets[bucket]).push(query.numbers, query.codes, target, importance);
         if self.buckets.len() < self.buckets_max && self.buckets[bucket].len() == ROWS {
             self.split(bucket, query.scales);
         }
@@ -187,4 +209,30 @@ fn square(a: f32, b: f32, scale: f32) -> f32 {
     let difference = (a - b) * scale;
     let square = difference * difference;
     if square < 256.0 { square } else { 256.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::Objective;
+    use crate::learn::testing::SplitMix;
+
+    #[test]
+    fn it_takes_no_more_than_it_may_however_many_rows_come() {
+        let shape = Shape { numeric: 3, categorical: 1, objective: Objective::Regress };
+        for bytes_max in [100_000, 400_000] {
+            let mut memory = Memory::new(&shape, 1_000_000, bytes_max);
+            let mut random = SplitMix(3);
+            for _ in 0..60_000 {
+                let numbers = [(); 3].map(|()| random.unit_f32());
+                let query = Query { numbers: &numbers, scales: &[1.0; 3], codes: &[1], mismatches: &[1.0] };
+                let bucket = memory.nearest(&query);
+                memory.push(bucket, &query, 0.0, 1.0);
+            }
+            let blocks: usize = memory.buckets.iter().map(|bucket| bucket.blocks()).sum();
+            // Four columns, targets and weights.
+            let bytes = blocks * (BLOCK * 4 * 6 + 56);
+            assert!(bytes <= bytes_max && 2 * bytes > bytes_max, "{bytes} of {bytes_max}");
+        }
+    }
 }

@@ -108,16 +108,27 @@ impl Past {
 
     /// A row came.
     pub fn observe(&mut self, numeric: &[f32], moment: &mut Moment) {
-        self.averages.observe(numeric, &mut moment.means);
-        moment.started = true;
+        self.observe_labelled(numeric, moment);
         self.labels.columns(self.averages.rows(), &mut moment.labels);
     }
 
+    /// A row came with its label, which is learned before the next row comes.
+    pub fn observe_labelled(&mut self, numeric: &[f32], moment: &mut Moment) {
+        self.averages.observe(numeric, &mut moment.means);
+        moment.started = true;
+    }
+
     /// A row's label was learned; `scale` is one over the deviation of values, 1 for classes.
-    pub fn learn(&mut self, categorical: &[u64], target: f32, scale: f32, moment: &mut Moment) {
+    pub fn learn(
+        &mut self,
+        categorical: &[u64],
+        (target, importance): (f32, f32),
+        scale: f32,
+        moment: &mut Moment,
+    ) {
         self.labels.learn(target, scale);
         self.labels.columns(self.averages.rows(), &mut moment.labels);
-        moment.targets.learn(categorical, target);
+        moment.targets.learn(categorical, target, importance);
     }
 
     pub fn save(&self) -> TensorMap {

@@ -4,6 +4,8 @@
 //!
 //! Where inputs go together, as a value and its averages do, or the best weights move, no rate of plain steps comes near.
 
+use macerator::{AutoArch, Simd, WithSimd};
+
 use super::scores::{self, doubles, floats, ln, pull, sigmoid};
 use crate::detect::{Adwin, AdwinConfig};
 use crate::learn::Objective;
@@ -35,7 +37,8 @@ pub(super) struct NewtonTraining {
     forget: f64,
     /// Variance of a weight before the first example, and its bound ever after.
     prior: f64,
-    /// `[stride, stride]`: covariance of the weights, the same for all scores; exactly symmetric.
+    /// `[stride, stride]`: covariance of the weights, the same for all scores; symmetric, and right of the diagonal
+    /// blocks not there.
     covariance: Vec<f64>,
     inputs: Vec<f64>,
     gain: Vec<f64>,
@@ -52,6 +55,11 @@ impl Newton {
         let scores = scores::scores(objective);
         let training = NewtonTraining::new(scores, stride, forget, prior);
         (Self { objective, stride, weights: vec![0.0; scores * stride], flips: None }, training)
+    }
+
+    /// Inputs.
+    pub fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Reckons with labels that are wrong (Bootkrajang and Kaban, "Label-noise robust logistic regression", 2012): a row
@@ -183,18 +191,34 @@ impl NewtonTraining {
         &self.gain
     }
 
-    fn restart(&mut self) {
+    /// The weights are as open to new examples as at first.
+    pub fn restart(&mut self) {
         let stride = self.inputs.len();
         self.covariance.fill(0.0);
         (0..stride).for_each(|i| self.covariance[i * stride + i] = self.prior);
     }
 
+    fn entry(&self, i: usize, j: usize) -> f64 {
+        let (row, column) = if j < end(i) { (i, j) } else { (j, i) };
+        self.covariance[row * self.inputs.len() + column]
+    }
+
     /// Takes an input into the covariance; returns what a residual's step is along `gain`.
     pub fn gain(&mut self, inputs: &[f32], curvature: f32, importance: f32) -> f64 {
+        AutoArch::new().dispatch(Gain { training: self, inputs, curvature, importance })
+    }
+
+    #[inline(always)]
+    fn gain_inline(&mut self, inputs: &[f32], curvature: f32, importance: f32) -> f64 {
         let stride = self.inputs.len();
         self.inputs.iter_mut().zip(inputs).for_each(|(to, from)| *to = f64::from(*from));
-        for (gain, row) in self.gain.iter_mut().zip(self.covariance.chunks_exact(stride)) {
-            *gain = dot64(row, &self.inputs);
+        self.gain.fill(0.0);
+        for (i, row) in self.covariance.chunks_exact(stride).enumerate() {
+            let end = end(i);
+            self.gain[i] += dot64(&row[..end], &self.inputs[..end]);
+            // What the matrix has above the diagonal blocks is what it has below.
+            let (input, below) = (self.inputs[i], end - BLOCK);
+            self.gain[..below].iter_mut().zip(&row[..below]).for_each(|(gain, entry)| *gain += entry * input);
         }
         let spread = dot64(&self.gain, &self.inputs);
         let (curvature, importance) = (f64::from(curvature), f64::from(importance));
@@ -215,16 +239,61 @@ impl NewtonTraining {
         self.scaled.iter_mut().zip(&self.gain).for_each(|(scaled, gain)| *scaled = root * gain);
         for (i, row) in self.covariance.chunks_exact_mut(stride).enumerate() {
             let (gain, growth) = (self.scaled[i], self.growth[i]);
-            for ((entry, other), grow) in row.iter_mut().zip(&self.scaled).zip(&self.growth) {
+            for ((entry, other), grow) in row[..end(i)].iter_mut().zip(&self.scaled).zip(&self.growth) {
                 *entry = (*entry - gain * other) * (growth * grow);
             }
         }
         shrink
     }
 
+    /// Twice what the loss of all examples rises by where so many weights from `first` on become 0 and the others make up
+    /// for it: their squares over their variances.
+    pub fn saliency(&self, first: usize, weights: &[f64]) -> f64 {
+        // Gauss elimination of a positive definite matrix.
+        let size = weights.len();
+        let entries = (0..size * size).map(|at| self.entry(first + at / size, first + at % size));
+        let mut matrix: Vec<f64> = entries.collect();
+        let mut right = weights.to_vec();
+        let mut sum = 0.0;
+        for i in 0..size {
+            let pivot = matrix[i * size + i];
+            sum += right[i] * right[i] / pivot;
+            for j in i + 1..size {
+                let factor = matrix[j * size + i] / pivot;
+                right[j] -= factor * right[i];
+                for k in i..size {
+                    matrix[j * size + k] -= factor * matrix[i * size + k];
+                }
+            }
+        }
+        sum
+    }
+
+    /// A weight becomes 0, and the others what they are most likely to be then; its input has told nothing from then on.
+    pub fn fix_at_zero(&mut self, index: usize, weights: &mut [f32]) {
+        let stride = self.inputs.len();
+        let variance = self.entry(index, index);
+        let step = f64::from(weights[index]) / variance;
+        let root = (1.0 / variance).sqrt();
+        for (other, weight) in weights.iter_mut().enumerate() {
+            let shared = self.entry(index, other);
+            *weight = (f64::from(*weight) - step * shared).clamp(-1e3, 1e3) as f32;
+            self.gain[other] = root * shared;
+        }
+        for (i, row) in self.covariance.chunks_exact_mut(stride).enumerate() {
+            let gain = self.gain[i];
+            row[..end(i)].iter_mut().zip(&self.gain).for_each(|(entry, other)| *entry -= gain * other);
+            row[index] = 0.0;
+        }
+        self.covariance[index * stride..(index + 1) * stride].fill(0.0);
+        self.covariance[index * stride + index] = self.prior;
+        weights[index] = 0.0;
+    }
+
     pub fn save(&self) -> TensorMap {
         let mut map = TensorMap::new();
-        map.put_f64("covariance", &self.covariance);
+        let rows = self.covariance.chunks_exact(self.inputs.len()).enumerate();
+        map.put_f64("covariance", &rows.flat_map(|(i, row)| &row[..end(i)]).copied().collect::<Vec<_>>());
         if let Some(watch) = &self.watch {
             map.nest("watch", watch.save());
         }
@@ -232,11 +301,43 @@ impl NewtonTraining {
     }
 
     pub fn load(&mut self, state: &TensorMap) -> Result<(), StateError> {
-        self.covariance = doubles(state, "covariance", self.covariance.len())?;
+        let stride = self.inputs.len();
+        let packed = doubles(state, "covariance", (0..stride).map(end).sum())?;
+        let mut rest = &packed[..];
+        for (i, row) in self.covariance.chunks_exact_mut(stride).enumerate() {
+            row[..end(i)].copy_from_slice(&rest[..end(i)]);
+            rest = &rest[end(i)..];
+        }
         if let Some(watch) = &mut self.watch {
             read_under(state, "watch", |state| watch.load(state))?;
         }
         Ok(())
+    }
+}
+
+/// Rows and columns that make a block of a covariance.
+const BLOCK: usize = 8;
+
+/// Entries of a row that are there: up to the end of the diagonal's block.
+#[inline(always)]
+fn end(row: usize) -> usize {
+    (row / BLOCK + 1) * BLOCK
+}
+
+/// [`NewtonTraining::gain`], for the widest vectors that there are; rounded the same with all.
+struct Gain<'a> {
+    training: &'a mut NewtonTraining,
+    inputs: &'a [f32],
+    curvature: f32,
+    importance: f32,
+}
+
+impl WithSimd for Gain<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) -> f64 {
+        self.training.gain_inline(self.inputs, self.curvature, self.importance)
     }
 }
 
@@ -252,4 +353,52 @@ fn dot64(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::testing::SplitMix;
+
+    /// The covariance that is kept by half is that of the whole matrix by the textbook, also once a weight was fixed.
+    #[test]
+    fn half_a_covariance_tells_what_a_whole_one_does() {
+        const SIZE: usize = 24;
+        let mut random = SplitMix(5);
+        let mut training = NewtonTraining::new(1, SIZE, 1.0, 1.0);
+        let mut whole = [[0.0_f64; SIZE]; SIZE];
+        (0..SIZE).for_each(|i| whole[i][i] = 1.0);
+        for step in 0..200 {
+            let inputs: Vec<f32> = (0..SIZE).map(|_| random.unit_f32() - 0.5).collect();
+            let x: Vec<f64> = inputs.iter().map(|x| f64::from(*x)).collect();
+            let along = whole.map(|row| row.iter().zip(&x).map(|(p, x)| p * x).sum::<f64>());
+            let spread: f64 = along.iter().zip(&x).map(|(a, x)| a * x).sum();
+            let shrink = training.gain(&inputs, 0.25, 1.0);
+            assert!((shrink - 1.0 / (1.0 + 0.25 * spread)).abs() < 1e-9);
+            for (i, expected) in along.iter().enumerate() {
+                assert!((training.direction()[i] - expected).abs() < 1e-9);
+                (0..SIZE).for_each(|j| whole[i][j] -= 0.25 * shrink * along[i] * along[j]);
+            }
+            if step == 100 {
+                let weights: Vec<f64> = (0..3).map(|i| 0.1 * f64::from(i + 1)).collect();
+                let mut fixed: Vec<f32> = vec![0.0; SIZE];
+                fixed[7..10].copy_from_slice(&[0.1, 0.2, 0.3]);
+                let saliency = training.saliency(7, &weights);
+                // One after the other they lose as much as all at once.
+                let mut sum = 0.0;
+                for i in 7..10 {
+                    sum += f64::from(fixed[i]).powi(2) / whole[i][i];
+                    training.fix_at_zero(i, &mut fixed);
+                    let row = whole[i];
+                    for j in 0..SIZE {
+                        (0..SIZE).for_each(|k| whole[j][k] -= row[j] * row[k] / row[i]);
+                    }
+                    (0..SIZE).for_each(|j| (whole[i][j], whole[j][i]) = (0.0, 0.0));
+                    whole[i][i] = 1.0;
+                    assert_eq!(fixed[i], 0.0);
+                }
+                assert!((saliency - sum).abs() < 1e-5 * sum, "{saliency} {sum}");
+            }
+        }
+    }
 }

@@ -1,8 +1,9 @@
-use super::core::{Core, Scratch, forest_shape};
-use super::learner::{boosting_config, predict};
+use super::asking::predict;
+use super::core::Core;
+use super::trees::{boosting_config, forest_shape};
 use crate::config::ModelConfig;
 use crate::learn::encode::read_under;
-use crate::learn::ensemble::{Asked, AskedBoosting, BoostingPredictor, ForestPredictor};
+use crate::learn::ensemble::{BoostingPredictor, ForestPredictor};
 use crate::learn::{Predictions, Predictor, Shape};
 use crate::schema::Rows;
 use crate::state::{StateError, TensorMap};
@@ -30,11 +31,7 @@ impl AutoPredictor {
 
 impl Predictor for AutoPredictor {
     fn predict(&self, rows: &Rows, out: &mut Predictions) {
-        let trees = |row: (&[f32], &[u64]), asked: &mut (Asked, AskedBoosting), scratch: &mut Scratch| {
-            self.forest.ask(row, &mut asked.0, &mut scratch.forest);
-            self.boosting.ask(row, &mut asked.1, &mut scratch.boosted);
-        };
-        predict(&self.core, trees, rows, out);
+        predict(&self.core, &(&self.forest, &self.boosting), rows, out);
     }
 
     fn is_finite(&self) -> bool {

@@ -2,12 +2,14 @@
 //! online and of second order), and a mixture with fixed share (Herbster and Warmuth, "Tracking the best expert", 1998)
 //! over these and the experts themselves is never much worse than the best of all.
 
+use std::ops::Range;
+
 use super::newton::NewtonTraining;
 use super::scores::{self, SURE, floats, respond};
 use crate::learn::Objective;
 use crate::learn::encode::read_under;
 use crate::learn::exponential::exp;
-use crate::state::{StateError, TensorMap, at_least};
+use crate::state::{StateError, TensorMap, at_least, mismatch};
 
 /// How much of an example's say is left after the next one, of each linear model.
 const FORGET: [f64; 3] = [0.99998, 0.9995, 0.99];
@@ -17,6 +19,10 @@ const PRIOR: f64 = 0.01;
 
 /// What each candidate of the mixture gives to all others at every example.
 const SHARE: f32 = 2e-4;
+
+/// Rows over which it is counted who is right.
+const LONG: f32 = 4_000.0;
+const SHORT: f32 = 200.0;
 
 const LANES: usize = 8;
 
@@ -116,14 +122,7 @@ impl Stack {
     /// Candidates are mixed by their probabilities, and one whose probabilities are poor may still be right more often:
     /// where one has been for long, and is not less so of late, it says which class is the likeliest.
     fn decide(&self, said: &mut Said) {
-        const BETTER: f32 = 0.0015;
-        const WORSE: f32 = 0.01;
-        let (long, short) = self.right.split_at(self.right.len() / 2);
-        let best = highest(&long[..long.len() - 1]);
-        let mixed = long.len() - 1;
-        if self.learned < 500.0 || long[best] < long[mixed] + BETTER || short[best] < short[mixed] - WORSE {
-            return;
-        }
+        let Some(best) = self.decider() else { return };
         let outputs = said.out.len();
         let class = highest(&said.candidates[best * outputs..(best + 1) * outputs]);
         let top = said.out[said.mixed];
@@ -134,6 +133,17 @@ impl Stack {
             said.out.iter_mut().for_each(|p| *p *= 1.0 - moved);
             said.out[class] += moved;
         }
+    }
+
+    /// The candidate that says which class is the likeliest, where one does.
+    fn decider(&self) -> Option<usize> {
+        const BETTER: f32 = 0.0015;
+        const WORSE: f32 = 0.01;
+        let (long, short) = self.right.split_at(self.right.len() / 2);
+        let best = highest(&long[..long.len() - 1]);
+        let mixed = long.len() - 1;
+        let surely = self.learned >= 500.0 && long[best] >= long[mixed] + BETTER;
+        (surely && short[best] >= short[mixed] - WORSE).then_some(best)
     }
 
     pub fn learn(
@@ -147,7 +157,7 @@ impl Stack {
         if self.objective != Objective::Regress {
             self.count(said, target as usize);
         }
-        self.mix(training, said, target);
+        self.mix(training, said, target, importance.min(8.0));
         let StackTraining { models, inputs, .. } = training;
         let outputs = self.objective.outputs();
         for (index, model) in models.iter_mut().enumerate() {
@@ -184,10 +194,50 @@ impl Stack {
         }
     }
 
+    /// What an example's loss would be more, about, if these experts had never spoken, beyond what such weights have by
+    /// chance: in nats, or in variances of the error.
+    pub fn worth(&self, training: &StackTraining, experts: Range<usize>, examples: f64) -> f64 {
+        // The last forgets too fast to tell.
+        let worths = training.models[..FORGET.len() - 1].iter().enumerate().map(|(index, model)| {
+            let weights = &self.weights[index * self.stride..(index + 1) * self.stride];
+            let memory = (1.0 / (1.0 - FORGET[index])).min(examples);
+            let weights: Vec<f64> =
+                weights[experts.clone()].iter().map(|weight| f64::from(*weight)).collect();
+            (model.saliency(experts.start, &weights) - weights.len() as f64) / (2.0 * memory)
+        });
+        worths.fold(0.0, f64::max)
+    }
+
+    /// Whether one of the experts is heard by itself: it has a share in the mixture, or is the one that decides.
+    pub fn heard(&self, experts: Range<usize>) -> bool {
+        let models = FORGET.len();
+        let candidates = models + experts.start..models + experts.end;
+        let decides = self.decider().is_some_and(|best| candidates.contains(&best));
+        decides || self.mixture[candidates].iter().any(|share| *share > 0.02)
+    }
+
+    /// What experts that rest have learned to count for goes over to the others, as far as they say the same. Then their
+    /// weights are 0, and as open as at first.
+    pub fn rest(&mut self, training: &mut StackTraining, experts: Range<usize>) {
+        for (index, model) in training.models.iter_mut().enumerate() {
+            let weights = &mut self.weights[index * self.stride..(index + 1) * self.stride];
+            experts.clone().for_each(|expert| model.fix_at_zero(expert, weights));
+        }
+    }
+
+    /// From 0 to 1: whether the class was told wrong, or how far off the value was beside how far it is of late.
+    pub fn error(&self, training: &StackTraining, said: &Said, target: f32) -> f64 {
+        match self.objective {
+            Objective::Classify { .. } => f64::from(u8::from(highest(&said.out) != target as usize)),
+            Objective::Regress => {
+                let miss = f64::from((target - said.out[0]).clamp(-SURE, SURE)).abs();
+                miss / (miss + f64::from(training.error).sqrt() + 1e-6)
+            }
+        }
+    }
+
     /// Counts who told a class right.
     fn count(&mut self, said: &Said, class: usize) {
-        const LONG: f32 = 4_000.0;
-        const SHORT: f32 = 200.0;
         self.learned = (self.learned + 1.0).min(LONG);
         let outputs = self.objective.outputs();
         let (long, short) = self.right.split_at_mut(self.mixture.len() + 1);
@@ -201,7 +251,7 @@ impl Stack {
     }
 
     /// Weighs the candidates by what they lost.
-    fn mix(&mut self, training: &mut StackTraining, said: &Said, target: f32) {
+    fn mix(&mut self, training: &mut StackTraining, said: &Said, target: f32, importance: f32) {
         let StackTraining { losses, error, .. } = training;
         let outputs = self.objective.outputs();
         if self.objective == Objective::Regress {
@@ -222,7 +272,7 @@ impl Stack {
         }
         let mut total = 0.0;
         for (share, loss) in self.mixture.iter_mut().zip(losses.iter()) {
-            *share *= exp(least - loss);
+            *share *= exp((least - loss) * importance);
             total += *share;
         }
         let (keep, even) = ((1.0 - SHARE) / total, SHARE / self.mixture.len() as f32);
@@ -247,8 +297,15 @@ impl Stack {
         // Each has at least its share of what all others give.
         let least = f64::from(SHARE) / (2.0 * self.mixture.len() as f64);
         self.mixture = at_least(floats(state, "mixture", self.mixture.len())?, least, "mixture")?;
-        self.right = floats(state, "right", self.right.len())?;
-        self.learned = at_least(vec![state.f32_one("learned")?], 0.0, "learned")?[0];
+        let right = floats(state, "right", self.right.len())?;
+        if let Some(share) = right.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+            return Err(mismatch("right", share, "shares from 0 to 1"));
+        }
+        let learned = state.f32_one("learned")?;
+        if !(0.0..=LONG).contains(&learned) {
+            return Err(mismatch("learned", learned, format_args!("0 to {LONG}")));
+        }
+        (self.right, self.learned) = (right, learned);
         self.weights = weights;
         Ok(())
     }
@@ -312,6 +369,64 @@ mod tests {
             stack.decide(&mut said);
             assert_eq!(highest(&said.out), class);
             assert!((said.out.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
+
+    /// Two experts that say the same, and one that says something else.
+    fn taught() -> (Stack, StackTraining) {
+        let mut random = SplitMix(11);
+        let (mut stack, mut training) = Stack::new(Objective::Classify { classes: 2 }, 3);
+        let mut said = Said::default();
+        for _ in 0..3_000 {
+            let (x, y) = (2.0 * random.unit_f32() - 1.0, 2.0 * random.unit_f32() - 1.0);
+            let target = f32::from(2.0 * x + y > 0.3 * random.unit_f32());
+            let opinions = [3.0 * x, 3.0 * x, 3.0 * y];
+            stack.forward(&opinions, &mut said);
+            stack.learn(&mut training, &opinions, &said, target, 1.0);
+        }
+        (stack, training)
+    }
+
+    #[test]
+    fn what_an_expert_that_rests_was_worth_goes_over_to_one_that_says_the_same() {
+        let (mut stack, mut training) = taught();
+        let worth =
+            |stack: &Stack, training: &StackTraining, experts| stack.worth(training, experts, 3_000.0);
+        let (one, both) = (worth(&stack, &training, 0..1), worth(&stack, &training, 0..2));
+        assert!(both > 0.05 && one < 0.5 * both, "{one} {both}");
+        assert!(worth(&stack, &training, 2..3) > 0.01);
+        let (mut before, mut after) = (Said::default(), Said::default());
+        stack.forward(&[0.9, 0.9, -0.3], &mut before);
+        stack.rest(&mut training, 0..1);
+        stack.forward(&[0.0, 0.9, -0.3], &mut after);
+        let (all, rest) = (before.scores[0], after.scores[0]);
+        assert!(rest > 0.75 * all, "{all} {rest}: without what the other took over it were half");
+        let alone = worth(&stack, &training, 1..2);
+        assert!(alone > 0.5 * both, "{alone} {both}: now it is the only one that says it");
+    }
+
+    #[test]
+    fn shares_follow_the_losses_of_what_is_important() {
+        let (mut stack, mut training) = Stack::new(Objective::Classify { classes: 2 }, 2);
+        let mut said = Said::default();
+        for row in 0..12 {
+            let (target, importance) = if row % 2 == 0 { (1.0, 4.0) } else { (0.0, 0.1) };
+            stack.forward(&[1.0, -1.0], &mut said);
+            stack.learn(&mut training, &[1.0, -1.0], &said, target, importance);
+        }
+        let [right, wrong] = [0, 1].map(|expert| stack.mixture[FORGET.len() + expert]);
+        assert!(right > 100.0 * wrong, "{right} {wrong}");
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_is_refused() {
+        let (stack, _) = Stack::new(Objective::Classify { classes: 2 }, 2);
+        for (path, value) in [("right", 1.5), ("right", -0.1), ("learned", -1.0), ("learned", 5e3)] {
+            let mut state = stack.save();
+            let len = if path == "right" { stack.right.len() } else { 1 };
+            state.put_f32(path, &vec![value; len]);
+            let error = stack.clone().load(&state).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("tensor {path:?} is ")), "{error}");
         }
     }
 }

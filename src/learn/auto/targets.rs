@@ -4,7 +4,7 @@
 use super::paged::Paged;
 use super::scores::ln;
 use crate::learn::{Objective, Shape};
-use crate::state::{StateError, TensorMap, at_least, finite, sized};
+use crate::state::{StateError, TensorMap, finite, mismatch, sized};
 
 /// Places that a column's categories are hashed to, as a power of two.
 const BITS: u32 = 12;
@@ -16,17 +16,17 @@ const SHORT: f32 = 12.0;
 /// Examples that the mean of all counts as.
 const PRIOR: f32 = 8.0;
 
-/// The most classes, and columns, that are encoded; pairs of columns are where there are no more than so many.
+/// The most classes, the first ones, and columns that are encoded; pairs of columns are where there are no more than so many.
 const CLASSES_MAX: usize = 7;
 const COLUMNS_MAX: usize = 24;
 const PAIRED_MAX: usize = 5;
 
-/// Numbers that a category has: one for two classes and for values, one a class for more.
+/// Numbers that a category has: one for two classes and for values, one a class for more. Where classes are discovered
+/// there is room for many, and the first are those that there are.
 fn means(objective: Objective) -> usize {
     match objective {
         Objective::Classify { classes: 2 } | Objective::Regress => 1,
-        Objective::Classify { classes } if classes <= CLASSES_MAX => classes,
-        Objective::Classify { .. } => 0,
+        Objective::Classify { classes } => classes.min(CLASSES_MAX),
     }
 }
 
@@ -106,11 +106,12 @@ impl Targets {
         }
     }
 
-    pub fn learn(&mut self, categorical: &[u64], target: f32) {
+    pub fn learn(&mut self, categorical: &[u64], target: f32, importance: f32) {
         if self.means == 0 || self.groups.is_empty() {
             return;
         }
         let means = self.means;
+        let importance = importance.min(8.0);
         let now = |index: usize| match self.objective {
             Objective::Classify { classes } if classes > 2 => f32::from(index == target as usize),
             _ => target,
@@ -123,18 +124,18 @@ impl Targets {
                 slow.copy_from_slice(&self.all);
                 fast.copy_from_slice(&self.all);
             }
-            item[0] = (item[0] + 1.0).min(LONG);
+            item[0] = (item[0] + importance).min(LONG);
             let examples = item[0] + PRIOR;
             for index in 0..means {
                 for (at, most) in [(1 + index, LONG), (1 + means + index, SHORT)] {
-                    let step = 1.0 / examples.min(most);
+                    let step = importance / examples.min(most);
                     item[at] = toward(item[at], now(index), step);
                 }
             }
         }
-        self.learned = (self.learned + 1.0).min(LONG);
+        self.learned = (self.learned + importance).min(LONG);
         for index in 0..means {
-            self.all[index] = toward(self.all[index], now(index), 1.0 / self.learned);
+            self.all[index] = toward(self.all[index], now(index), importance / self.learned);
         }
     }
 
@@ -153,7 +154,10 @@ impl Targets {
     pub fn load(shape: &Shape, state: &TensorMap) -> Result<Self, StateError> {
         let new = Self::new(shape);
         let all = finite(sized(state.f32s("all")?, new.means, "all")?, "all")?;
-        let learned = at_least(vec![state.f32_one("learned")?], 0.0, "learned")?[0];
+        let learned = state.f32_one("learned")?;
+        if !(0.0..=LONG).contains(&learned) {
+            return Err(mismatch("learned", learned, format_args!("0 to {LONG}")));
+        }
         let table = crate::learn::encode::read_under(state, "table", |state| {
             Paged::load(new.groups.len() << BITS, 1 + 2 * new.means, state)
         })?;
@@ -164,4 +168,43 @@ impl Targets {
 /// A step from a mean towards a value, both of any size.
 fn toward(mean: f32, value: f32, step: f32) -> f32 {
     mean * (1.0 - step) + value * step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_count_by_their_importance() {
+        let shape = Shape { numeric: 0, categorical: 1, objective: Objective::Classify { classes: 2 } };
+        let mut targets = Targets::new(&shape);
+        for row in 0..200 {
+            targets.learn(&[row % 2], f32::from(row % 4 < 2), if row % 4 < 2 { 4.0 } else { 0.25 });
+            targets.learn(&[9], 0.0, 4.0);
+        }
+        let mut out = [0.0; 2];
+        targets.columns(&[1], &mut out);
+        assert!(out[0] > 1.0, "{out:?}");
+    }
+
+    #[test]
+    fn of_more_classes_than_are_encoded_the_first_are() {
+        let shape = Shape { numeric: 0, categorical: 1, objective: Objective::Classify { classes: 32 } };
+        let mut targets = Targets::new(&shape);
+        (0..100_u64).for_each(|row| targets.learn(&[row % 3], (row % 3) as f32, 1.0));
+        let mut out = vec![0.0; Targets::width(&shape)];
+        targets.columns(&[2], &mut out);
+        assert!(out[2] > 1.0 && out[0] < -1.0 && out[1] < -1.0, "{out:?}");
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_is_refused() {
+        let shape = Shape { numeric: 0, categorical: 1, objective: Objective::Regress };
+        for odd in [-1.0, LONG + 1.0, f32::INFINITY] {
+            let mut state = Targets::new(&shape).save();
+            state.put_f32_one("learned", odd);
+            let error = Targets::load(&shape, &state).unwrap_err().to_string();
+            assert!(error.contains("learned"), "{error}");
+        }
+    }
 }

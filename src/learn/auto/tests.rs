@@ -1,9 +1,11 @@
 //! Tests of the whole learner.
 
-use super::learner::boosting_config;
+use super::AutoLearner;
+use super::roster::Part;
+use super::trees::boosting_config;
 use crate::config::{AutoConfig, LearnerKind, ModelConfig};
 use crate::learn::testing::{BINARY, Data, SplitMix, contract, elec2, mixed};
-use crate::learn::{Objective, Shape};
+use crate::learn::{Objective, Predictions, Shape};
 
 fn model(auto: AutoConfig) -> ModelConfig {
     ModelConfig { learner: LearnerKind::Auto, auto, ..ModelConfig::default() }
@@ -110,6 +112,67 @@ fn one_whose_memories_have_split_and_wrapped_goes_on_after_save_and_load() {
         assert_eq!(said, data.ask(kept.as_ref()));
     }
 }
+
+/// Labels come in runs, so that the newest tell nearly all of the next; the row tells most of it too. Labels that are
+/// 60 rows late tell nothing, and it must not learn to follow them from what it would say when they are there.
+#[test]
+fn late_labels_do_not_teach_to_trust_the_newest() {
+    const DELAY: usize = 60;
+    let mut random = SplitMix(13);
+    let (mut data, mut class) = (Data::new(2, 0), 0.0);
+    for _ in 0..4_000 {
+        if random.below(15) == 0 {
+            class = 1.0 - class;
+        }
+        let told = if random.unit_f32() < 0.85 { class } else { 1.0 - class };
+        data.push(&[told + 0.1 * random.unit_f32(), random.unit_f32()], &[], class, 1.0);
+    }
+    let learner = &mut *data.learner(&model(AutoConfig::default()), BINARY);
+    let (mut waiting, mut out) = (std::collections::VecDeque::new(), Predictions::default());
+    let mut loss = 0.0;
+    for row in 0..data.rows.len() {
+        if row > DELAY {
+            let late: Data = waiting.pop_front().unwrap();
+            late.teach(learner);
+        }
+        let mut one = data.part(row..row + 1);
+        learner.observe(&mut one.rows);
+        learner.predict(&one.rows, &mut out);
+        if row >= 1_000 {
+            loss -= f64::from(out.row(0)[data.targets[row] as usize]).ln() / 3_000.0;
+        }
+        waiting.push_back(one);
+    }
+    // Of one who knows how often the row is right: 0.423.
+    assert!(loss < 0.45, "{loss}");
+}
+
+/// Where a line tells all, neighbours and trees do not earn what they cost; it is as good without.
+#[test]
+fn experts_that_tell_nothing_new_rest() {
+    let mut random = SplitMix(17);
+    let mut data = Data::new(4, 0);
+    for _ in 0..6_000 {
+        let x = [(); 4].map(|()| random.unit_f32() - 0.5);
+        let class = f32::from(x[0] + 0.5 * x[1] - x[2] + 0.3 * (random.unit_f32() - 0.5) > 0.0);
+        data.push(&x, &[], class, 1.0);
+    }
+    let config = model(AutoConfig::default());
+    let mut learner = AutoLearner::new(&config, &data.shape(BINARY));
+    let early = data.part(0..1_900);
+    early.teach(&mut learner);
+    let speaking =
+        |learner: &AutoLearner| PARTS.iter().filter(|part| learner.core().roster.speaks(**part)).count();
+    assert_eq!(speaking(&learner), PARTS.len());
+    let then = data.part(1_900..5_000);
+    then.teach(&mut learner);
+    assert!(speaking(&learner) <= 1, "{}", speaking(&learner));
+    let last = data.part(5_000..6_000);
+    let accuracy = last.accuracy(&last.teach(&mut learner));
+    assert!(accuracy > 0.9, "{accuracy}");
+}
+
+const PARTS: [Part; 4] = [Part::Window, Part::Memory, Part::Forest, Part::Boosting];
 
 /// A thousand classes and hundreds of columns take no more than the configuration says, by some: the parts that grow with
 /// both are made smaller.

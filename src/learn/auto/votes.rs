@@ -2,6 +2,7 @@
 
 use super::scores::{SURE, ln};
 use crate::learn::Objective;
+use crate::learn::neighbour::Nearest;
 
 /// Neighbours that are looked for, and how many of them each opinion is of.
 pub(super) const NEAREST: usize = 20;
@@ -14,6 +15,9 @@ pub(super) const AGED_OPINIONS: usize = OPINIONS + 1;
 /// Rows after which a neighbour counts half.
 const HALF_LIFE: f32 = 100.0;
 
+/// The importance that a neighbour counts with at most.
+const WEIGHT_MAX: f32 = 8.0;
+
 /// A vote is spread over all classes beside those of the neighbours.
 const SPREAD: f32 = 0.5;
 
@@ -25,6 +29,18 @@ pub(super) struct Neighbour {
     pub target: f32,
     /// Rows that were learned since.
     pub age: f32,
+    /// Importance.
+    pub weight: f32,
+}
+
+/// Room to look for them.
+#[derive(Debug, Clone)]
+pub(super) struct Looking(pub Nearest);
+
+impl Default for Looking {
+    fn default() -> Self {
+        Self(Nearest::new(NEAREST))
+    }
 }
 
 /// Nearest first.
@@ -37,7 +53,9 @@ pub(super) fn vote(objective: Objective, found: &Found, scores: usize, out: &mut
         let near = &found[..k.min(found.len())];
         // Nearer ones count more, by the distance of the farthest.
         let reach = near.last().map_or(1.0, |last| last.square.max(1e-12));
-        let weight = |one: &Neighbour| 1.0 / ((0.15 + one.square / reach) * (1.0 + one.age * fade));
+        let weight = |one: &Neighbour| {
+            one.weight.min(WEIGHT_MAX) / ((0.15 + one.square / reach) * (1.0 + one.age * fade))
+        };
         match objective {
             Objective::Classify { classes } => {
                 if let [score] = out {
@@ -65,5 +83,22 @@ pub(super) fn vote(objective: Objective, found: &Found, scores: usize, out: &mut
                 out[0] = sum / total;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_counts_by_its_importance() {
+        let one = |target: f32, weight: f32| Neighbour { square: 0.0, target, age: 0.0, weight };
+        let mut heavy = [0.0; OPINIONS];
+        let mut light = heavy;
+        vote(Objective::Classify { classes: 2 }, &vec![one(1.0, 8.0), one(0.0, 0.1)], 1, &mut heavy);
+        vote(Objective::Classify { classes: 2 }, &vec![one(1.0, 0.1), one(0.0, 8.0)], 1, &mut light);
+        assert!(heavy[2] > 1.0 && light[2] < -1.0, "{heavy:?} {light:?}");
+        vote(Objective::Regress, &vec![one(3.0, 8.0), one(-3.0, 0.1)], 1, &mut heavy);
+        assert!(heavy[2] > 2.5, "{heavy:?}");
     }
 }

@@ -27,4 +27,4 @@ pub(in crate::learn) use predictor::{encode, fill};
 pub use sam::{SamKnnLearner, SamKnnPredictor};
 pub(in crate::learn) use saved::{load_window, put_window};
 pub(in crate::learn) use scan::{Nearest, Query};
-pub(in crate::learn) use window::Window;
+pub(in crate::learn) use window::{BLOCK, Window};

@@ -179,11 +179,9 @@ impl Booster {
         scratch.margins.clear();
         scratch.margins.extend_from_slice(&crown.base);
         leaves.clear();
-        for tree in &*trees {
-            let leaf = tree.structure.place(row);
-            ladder::add(&tree.values, leaf, &mut scratch.margins);
-            leaves.push(leaf);
-        }
+        leaves.extend(trees.iter().map(|tree| tree.structure.place(row)));
+        let values = trees.iter().map(|tree| &*tree.values);
+        ladder::add(values.zip(leaves.iter().copied()), &mut scratch.margins);
         crown.answer(plan, scratch, out);
 
         let target = target.clamp(-VALUE_MAX, VALUE_MAX);
@@ -300,9 +298,8 @@ impl Booster {
         for (row, slopes) in (self.window.len() - rows..).zip(slopes.chunks_exact_mut(2 * width)) {
             all.copy_from_slice(&self.crown.base);
             let places = self.window.places(row);
-            for tree in &self.trees {
-                ladder::add(&tree.values, usize::from(places[tree.slot]), &mut all);
-            }
+            let leaves = self.trees.iter().map(|tree| (&*tree.values, usize::from(places[tree.slot])));
+            ladder::add(leaves, &mut all);
             let target = self.crown.told(objective, self.window.targets[row]);
             let weight = self.window.weights[row];
             for (margins, slopes) in all.chunks_exact(margins).zip(slopes.chunks_exact_mut(2 * margins)) {

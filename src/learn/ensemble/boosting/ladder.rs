@@ -21,12 +21,24 @@ pub(super) struct Tree {
     pub slot: usize,
 }
 
-/// Adds a leaf's values to margins, `[rungs, margins]`.
+/// Adds the values of a row's leaves, one of each tree, to its margins, `[rungs, margins]`.
 #[inline(always)]
-pub(super) fn add(values: &[f32], leaf: usize, margins: &mut [f32]) {
+pub(super) fn add<'a>(leaves: impl Iterator<Item = (&'a [f32], usize)>, margins: &mut [f32]) {
+    // The usual ladder of one margin stays in registers; to add in memory is to wait for every store.
+    if let [first, second, third] = margins {
+        let mut sums = [*first, *second, *third];
+        for (values, leaf) in leaves {
+            let (steps, _) = values.as_chunks::<3>();
+            sums.iter_mut().zip(&steps[leaf]).for_each(|(sum, value)| *sum += value);
+        }
+        [*first, *second, *third] = sums;
+        return;
+    }
     let width = margins.len();
-    let values = &values[leaf * width..(leaf + 1) * width];
-    margins.iter_mut().zip(values).for_each(|(margin, value)| *margin += value);
+    for (values, leaf) in leaves {
+        let values = &values[leaf * width..(leaf + 1) * width];
+        margins.iter_mut().zip(values).for_each(|(margin, value)| *margin += value);
+    }
 }
 
 /// Margins of a row, `[rungs, margins]`.
@@ -38,5 +50,5 @@ pub(super) fn climb<'a>(
 ) {
     margins.clear();
     margins.extend_from_slice(base);
-    trees.for_each(|(structure, values)| add(values, structure.place(row), margins));
+    add(trees.map(|(structure, values)| (values, structure.place(row))), margins);
 }
