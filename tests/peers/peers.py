@@ -7,6 +7,8 @@ import json
 import math
 import os
 import platform
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,8 @@ def main():
     parser.add_argument("--data", required=True, help="folder of gzip CSV streams")
     parser.add_argument("--only", default="", help="streams whose names begin with one of these, by commas")
     parser.add_argument("--models", default="", help="only these models, by commas")
-    parser.add_argument("--budget", type=float, default=600, help="seconds after which a model on a stream is given up")
+    parser.add_argument("--budget", type=int, default=600, help="CPU-seconds after which a model on a stream is given up")
+    parser.add_argument("--page", action="store_true", help="run nothing: write the page from the results that are there")
     parser.add_argument("--rows", type=int, help="only the first rows: a short form, no page is written")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "STREAM"), help=argparse.SUPPRESS)
@@ -43,11 +46,13 @@ def main():
     paths = [path for path in streams.paths(args.data) if path.name.startswith(prefixes)]
     if not paths:
         sys.exit(f"no stream in {args.data} begins with one of {prefixes}")
-    for path in paths:
-        name = path.name.removesuffix(".csv.gz")
-        for model in [*models.OURS, *models.DEFAULTS, *models.TUNED]:
-            if wanted and model not in wanted:
-                continue
+    # Models in order, each on all streams: what is cheap and said most about comes first, so that a run that is stopped leaves
+    # whole rows of the tables.
+    for model in [] if args.page else [*models.OURS, *models.DEFAULTS, *models.TUNED]:
+        if wanted and model not in wanted:
+            continue
+        for path in paths:
+            name = path.name.removesuffix(".csv.gz")
             if (name, model) in results and results[name, model].get("build") == build(model):
                 continue
             result = run_apart(model, path, args)
@@ -89,18 +94,28 @@ def run_here(model, path, rows):
 
 
 def run_apart(model, path, args):
-    try:
-        if model in models.OURS:
-            return run_ours(model, path, args)
-        command = [sys.executable, __file__, "--data", args.data, "--one", model, str(path)]
-        if args.rows:
-            command += ["--rows", str(args.rows)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=args.budget, env=single_threaded())
-        if done.returncode != 0:
-            return {"failed": done.stderr.strip().splitlines()[-1:] or ["no message"]}
-        return json.loads(done.stdout.strip().splitlines()[-1])
-    except subprocess.TimeoutExpired:
-        return {"failed": [f"more than {args.budget:.0f} s"]}
+    if model in models.OURS:
+        return run_ours(model, path, args)
+    command = [sys.executable, __file__, "--data", args.data, "--one", model, str(path)]
+    if args.rows:
+        command += ["--rows", str(args.rows)]
+    done = within(command, args.budget)
+    if done.returncode != 0:
+        return {"failed": why(done, args.budget)}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def within(command, budget):
+    """Runs a command that may use `budget` seconds of processor time, over all its threads: a machine that is shared, or
+    stopped now and then, cannot make it fail."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (budget, budget + 5))
+    return subprocess.run(command, capture_output=True, text=True, env=single_threaded(), preexec_fn=limit)
+
+
+def why(done, budget):
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        return [f"more than {budget} CPU-s"]
+    return done.stderr.strip().splitlines()[-1:] or ["no message"]
 
 
 def run_ours(model, path, args):
@@ -111,9 +126,9 @@ def run_ours(model, path, args):
             file = Path(folder) / "short.csv"
             head(path, file, args.rows)
         command = [TOP / "target/release/tidewheel", "replay", file, "--learner", model, "--report", report]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=args.budget)
+        done = within(command, args.budget)
         if done.returncode != 0:
-            return {"failed": done.stderr.strip().splitlines()[-1:]}
+            return {"failed": why(done, args.budget)}
         read = json.loads(report.read_text())
         return {"accuracy": read["metrics"]["accuracy"], "cpu_seconds": read["cpu_seconds"], "rows": read["rows"]}
 
