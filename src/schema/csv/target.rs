@@ -1,6 +1,7 @@
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::cell::{is_missing, number};
+use super::cell::{decimal, is_missing, number, plain};
 use super::error::CsvError;
 use super::infer::all_but_mistakes;
 use super::reader::Record;
@@ -47,7 +48,7 @@ impl TargetColumn {
             return;
         }
         self.present += 1;
-        if let Some(value) = number(cell) {
+        if let Some(value) = decimal(cell, record.decimal_comma) {
             self.numbers += 1;
             self.fractions += usize::from(value.fract() != 0.0);
         }
@@ -86,8 +87,8 @@ impl TargetColumn {
                 unfit(problem, "numbers or fewer classes; name another column with --target")
             };
         };
-        let texts = values.keys().filter_map(|value| str::from_utf8(value).ok());
-        let mut classes: Vec<(f32, &str)> = texts
+        let mut classes: Vec<(f32, &str)> = spellings(values, numeric)
+            .into_iter()
             .map(|text| (number(text.as_bytes()).unwrap_or(f32::INFINITY), text))
             .filter(|(value, _)| !numeric || value.is_finite())
             .collect();
@@ -124,6 +125,19 @@ impl TargetColumn {
             _ => Ok((Task::Multiclass, classes)),
         }
     }
+}
+
+/// Each value once. Among numbers, what is the same one in several spellings (`1` and `1.0`, as tools write that turn a
+/// column with missing values into fractions) is in the one that came most often.
+fn spellings(values: &HashMap<Box<[u8]>, u64>, numeric: bool) -> Vec<&str> {
+    let mut found: Vec<(&str, u64)> =
+        values.iter().filter_map(|(value, count)| Some((str::from_utf8(value).ok()?, *count))).collect();
+    if numeric {
+        let plain = |text: &str| plain(text.as_bytes()).unwrap_or_else(|| text.into());
+        found.sort_by_cached_key(|(text, count)| (plain(text), Reverse(*count), text.len(), *text));
+        found.dedup_by(|(next, _), (first, _)| plain(next) == plain(first));
+    }
+    found.into_iter().map(|(text, _)| text).collect()
 }
 
 #[cfg(test)]
@@ -189,6 +203,16 @@ mod tests {
         ] {
             assert_eq!(task(cells), Ok((Task::Regression, Vec::new())));
         }
+    }
+
+    #[test]
+    fn a_number_in_two_spellings_is_one_class() {
+        let mixed =
+            |i: usize| if i.is_multiple_of(4) { format!("{}.0", i / 4 % 2) } else { (i % 2).to_string() };
+        assert_eq!(task(cells(100, mixed)), Ok((Task::Binary, vec!["0".into(), "1".into()])));
+        // Of texts nothing is known but that they differ.
+        let (_, classes) = task(cells(100, |i| ["1", "1.0", "a"][i % 3].to_string())).unwrap();
+        assert_eq!(classes, ["1", "1.0", "a"]);
     }
 
     #[test]
