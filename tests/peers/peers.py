@@ -15,11 +15,13 @@ import tempfile
 from pathlib import Path
 
 import models
+import speed
 import streams
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 RESULTS = TOP / ".peers" / "results.jsonl"
+SPEEDS = TOP / ".peers" / "speed.json"
 PAGE = TOP / "docs" / "benchmarks.md"
 
 
@@ -29,6 +31,8 @@ def main():
     parser.add_argument("--only", default="", help="streams whose names begin with one of these, by commas")
     parser.add_argument("--models", default="", help="only these models, by commas, in this order")
     parser.add_argument("--budget", type=int, default=600, help="CPU-seconds after which a model on a stream is given up")
+    parser.add_argument("--speed", action="store_true", help="measure only the speed of single parts, see speed.py")
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has PyTorch, to be measured with --speed")
     parser.add_argument("--page", action="store_true", help="run nothing: write the page from the results that are there")
     parser.add_argument("--rows", type=int, help="only the first rows: a short form, no page is written")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
@@ -37,6 +41,9 @@ def main():
     if args.one:
         print(json.dumps(run_here(*args.one, args.rows)))
         return
+    if args.speed:
+        SPEEDS.write_text(json.dumps({"at": datetime.date.today().isoformat(), "lines": list(speed.run(args.torch))}))
+        args.page = True
     results = {} if args.again or args.rows else read_results()
     wanted = [name for name in args.models.split(",") if name]
     unknown = set(wanted) - {*models.OURS, *models.DEFAULTS, *models.TUNED}
@@ -57,7 +64,7 @@ def main():
             result |= {"stream": name, "model": model, "at": datetime.date.today().isoformat(), "build": build(model), "budget": args.budget}
             results[name, model] = result
             print("{stream:22} {model:32} {accuracy} {rate}".format(
-                **result | {"accuracy": shown(result), "rate": speed(result) + " rows/CPU-s"}), flush=True)
+                **result | {"accuracy": shown(result), "rate": speed_of(result) + " rows/CPU-s"}), flush=True)
             if not args.rows:
                 RESULTS.parent.mkdir(exist_ok=True)
                 with RESULTS.open("a") as file:
@@ -153,7 +160,7 @@ def shown(result):
     return f"{result['accuracy']:.4f}" if "accuracy" in result else "–"
 
 
-def speed(result):
+def speed_of(result):
     if "accuracy" not in result:
         return "–"
     rate = result["rows"] / max(result["cpu_seconds"], 1e-9)
@@ -162,32 +169,61 @@ def speed(result):
 
 def page(results):
     names = sorted({stream for stream, _ in results})
+    known = [*models.OURS, *models.DEFAULTS, *models.TUNED]
     lines = [
         "# Benchmarks",
         "",
         "Written by `tests/peers/run --data DIR`; each model ran alone in a process of its own, in turn, on the same machine:",
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, on "
         + " to ".join(sorted({min(dates(results)), max(dates(results))})) + ".",
-        "Prequential accuracy over the whole stream, label delay 0, every row counted. A dash: the model failed or took too long;",
-        "why is below. Tidewheel's learners run with their defaults, which were chosen while looking at these streams; the peers'",
-        "are shown with the library's defaults and, in the last table, with the best of a small grid on each stream, chosen afterwards.",
+        "Prequential accuracy over the whole stream, label delay 0, every row counted; it is the same on every run. A dash: the",
+        "model was not run to the end, and why is below. Tidewheel's learners run with their defaults, which were chosen while",
+        "looking at these streams; the peers' are shown with the library's defaults and, in the last table, with the best of a",
+        "small grid on each stream, chosen afterwards.",
+        "",
+        "Speeds are rows per second of processor time, over all threads of the process. On a machine that works on other things",
+        "too, as this one may have, caches and processors are shared and speeds of one and the same program differ by half:",
+        "compare only what differs by more.",
         "",
     ]
     lines += ["## Accuracy", ""] + table(results, names, [*models.OURS, *models.DEFAULTS], shown)
     ceilings = [models.accuracy_ceiling(name) for name in names]
     lines += ["| *no learner can reach more than about* | " + " | ".join("" if math.isnan(c) else f"{c:.3f}" for c in ceilings) + " |", ""]
-    lines += ["## Rows per CPU-second", "", "Ours with parsing and scoring, River's and MOA's without parsing, VW's with the parsing of its text format;", "MOA's with the JVM's compiler and collector.", ""]
-    lines += table(results, names, [*models.OURS, *models.DEFAULTS], speed) + [""]
-    lines += ["## The best of each stream", "", "| stream | `auto` | best peer, defaults | best peer, tuned on this stream |", "| --- | --- | --- | --- |"]
-    for name in names:
+    lines += ["## The best of each stream", "", "| stream | `auto` | ceiling | best peer, defaults | best peer, tuned on this stream |", "| --- | --- | --- | --- | --- |"]
+    for name, ceiling in zip(names, ceilings):
         best = [best_of(results, name, group) for group in (models.DEFAULTS, {**models.DEFAULTS, **models.TUNED})]
         ours = results.get((name, "auto"), {})
-        lines.append(f"| {name} | {shown(ours)} | {best[0]} | {best[1]} |")
-    failed = [(key, result["failed"]) for key, result in sorted(results.items()) if "failed" in result]
-    if failed:
-        lines += ["", "## Not run to the end", ""]
-        lines += [f"- {model} on {stream}: {' '.join(why)[:160]}" for (stream, model), why in failed]
+        lines.append(f"| {name} | {shown(ours)} | {'' if math.isnan(ceiling) else ceiling} | {best[0]} | {best[1]} |")
+    tuned = [model for model in models.TUNED if any("accuracy" in results.get((name, model), {}) for name in names)]
+    lines += ["", "The grid, as far as it was run:", ""] + table(results, names, tuned, shown)
+    lines += ["", "## Rows per CPU-second", "", "Ours with reading, decoding and scoring; River's without parsing; VW's with the parsing of its text format; MOA's with", "that of ARFF, and with Java's compiler and collector.", ""]
+    lines += table(results, names, [*models.OURS, *models.DEFAULTS], speed_of) + [""]
+    lines += speeds()
+    failed = [(key, " ".join(result["failed"])) for key, result in sorted(results.items()) if "failed" in result]
+    lines += ["## Not run to the end", ""]
+    lines += [f"- `{model}` on {stream}: {why[:160]}" for (stream, model), why in failed]
+    for model in known:
+        missing = [name for name in names if (name, model) not in results]
+        if missing:
+            where = "any stream" if len(missing) == len(names) else ", ".join(missing)
+            lines.append(f"- `{model}` was not started on {where}: the run was stopped before")
     return "\n".join(lines) + "\n"
+
+
+def speeds():
+    if not SPEEDS.exists():
+        return []
+    found = json.loads(SPEEDS.read_text())
+    lines = [
+        "## Single parts",
+        "",
+        f"Written by `tests/peers/run --speed`, one after the other in one run, on {found['at']}; examples per second of processor",
+        "time. VW's has its parsing thread; ours from VW text reads, parses and hashes the same file.",
+        "",
+        "| work | | examples per CPU-second | |",
+        "| --- | --- | --- | --- |",
+    ]
+    return lines + [f"| {work} | {who} | {rate:,.0f} | {note} |" for work, who, rate, note in found["lines"]] + [""]
 
 
 def dates(results):
