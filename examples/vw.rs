@@ -114,7 +114,30 @@ struct Layout {
 /// A column: its name with the sign behind it, and its place among those of its kind.
 struct Field {
     name: Vec<u8>,
+    /// The first eight bytes of the name, or as many as there are, and which those are.
+    head: u64,
+    mask: u64,
     place: usize,
+}
+
+impl Field {
+    fn new(name: &[u8], place: usize) -> Self {
+        let (mut head, mut mask) = ([0; 8], [0; 8]);
+        for (at, byte) in name.iter().take(8).enumerate() {
+            (head[at], mask[at]) = (*byte, u8::MAX);
+        }
+        let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        Self { name: name.to_vec(), head, mask, place }
+    }
+
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<8>() {
+            Some(first) if u64::from_le_bytes(*first) & self.mask != self.head => false,
+            Some(_) if self.name.len() <= 8 => true,
+            _ => text.starts_with(&self.name),
+        }
+    }
 }
 
 impl Layout {
@@ -131,7 +154,7 @@ impl Layout {
                 )
             })?;
             let of_kind = if feature[sign] == b'=' { &mut columns.categorical } else { &mut columns.numeric };
-            fields.push(Field { name: feature[..=sign].to_vec(), place: of_kind.len() });
+            fields.push(Field::new(&feature[..=sign], of_kind.len()));
             of_kind.push(String::from_utf8(feature[..sign].to_vec())?);
         }
         let (numeric, categorical) =
@@ -150,25 +173,24 @@ impl Layout {
         self.numeric.fill(f32::NAN);
         self.categorical.fill(0);
         let mut at = 0;
-        while !features.is_empty() {
-            let end = space(features);
-            let feature = &features[..end];
-            features = features.get(end + 1..).unwrap_or_default();
-            if feature.is_empty() {
+        while let [first, rest @ ..] = features {
+            if *first == b' ' {
+                features = rest;
                 continue;
             }
             // As a rule the next one, in the order of the first line.
-            if !self.fields.get(at).is_some_and(|field| feature.starts_with(&field.name)) {
-                let found = self.fields.iter().position(|field| feature.starts_with(&field.name));
+            if !self.fields.get(at).is_some_and(|field| field.begins(features)) {
+                let found = self.fields.iter().position(|field| field.begins(features));
                 at = found.ok_or_else(|| {
-                    format!(
-                        "the feature {:?}; expected a column of the first line",
-                        feature.escape_ascii().to_string()
-                    )
+                    let feature = features[..space(features)].escape_ascii().to_string();
+                    format!("the feature {feature:?}; expected a column of the first line")
                 })?;
             }
-            let Field { name, place } = &self.fields[at];
-            let value = &feature[name.len()..];
+            let Field { name, place, .. } = &self.fields[at];
+            let value = &features[name.len()..];
+            let end = space(value);
+            features = value.get(end + 1..).unwrap_or_default();
+            let value = &value[..end];
             if name.last() == Some(&b'=') {
                 self.categorical[*place] = xxh3_64(value).max(1);
             } else {

@@ -172,7 +172,8 @@ pub fn replay(args: &Args) -> Result<Replayed, Failure> {
             }
             Err(bad) => {
                 progress.end();
-                return Err(failed(bad.into()));
+                let problem = failed(bad.into());
+                return Err(Failure::Usage(format!("{problem}; --on-bad-row skip leaves such rows out")));
             }
         }
         if chunk.targets.len() == CHUNK_ROWS {

@@ -72,10 +72,9 @@ impl CsvDecoder {
         rows: &mut Rows,
         buffer: &mut Vec<u8>,
     ) -> Result<(Label, f32), BadRow> {
-        let (found, expected) = (record.cells.len(), self.uses.len());
-        if found != expected {
-            let Record { line, last_line, .. } = *record;
-            return Err(BadRow::Ragged { line, last_line, found, expected });
+        let expected = self.uses.len();
+        if record.cells.len() != expected {
+            return Err(record.ragged(expected));
         }
         let before = rows.len();
         rows.push_missing();
@@ -125,7 +124,8 @@ impl CsvDecoder {
 
     fn label(&self, cell: &[u8], comma: bool, buffer: &mut Vec<u8>) -> Result<Label, Refusal> {
         if is_missing(cell) {
-            return Err(Refusal::new(Reason::LabelMissing, "the row's label").with_value(utf8(cell)?));
+            let refusal = Refusal::new(Reason::LabelMissing, "the row's label");
+            return Err(if cell.is_empty() { refusal } else { refusal.with_value(utf8(cell)?) });
         }
         if let LabelReader::Number = self.labels {
             return finite(cell, comma).map(Label::Number);

@@ -20,6 +20,10 @@ pub enum CsvError {
     RowTooLong { line: u64, max_bytes: u64 },
     #[error("line 1: the header is not utf-8; expected utf-8 text")]
     HeaderNotUtf8,
+    #[error(
+        "line 1: it has numbers only, one of them twice; expected a header line with the names of the columns"
+    )]
+    NoHeader,
     #[error("line 1: columns {first} and {second} are both named {name:?}; expected each name once")]
     NameTwice { name: String, first: usize, second: usize },
     #[error("{what} {name:?} is not in the header; expected one of {expected}{}", DidYouMean(nearest))]

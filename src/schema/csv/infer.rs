@@ -54,8 +54,8 @@ struct Stats {
     /// Whole numbers that may be moments.
     stamps: usize,
     dates: usize,
-    /// Cells such as 31/01/2026, whose day and month only their writer can tell apart.
-    slashed: usize,
+    /// Cells such as 31/01/2026, dates in a form that is not read.
+    odd_dates: usize,
     bytes: usize,
     spaces: usize,
     /// Hashes of the cells that are no numbers.
@@ -121,7 +121,7 @@ impl Stats {
             self.stamps += usize::from(whole && f64::from(value) >= MOMENT_MIN && moment(cell).is_ok());
         } else {
             self.dates += usize::from(of_text(cell).is_some());
-            self.slashed += usize::from(is_slashed(cell));
+            self.odd_dates += usize::from(is_odd_date(cell));
             if self.texts.len() < ROWS_MAX {
                 self.texts.insert(xxh3_64(cell));
             }
@@ -136,10 +136,9 @@ impl Stats {
         if self.present == 0 {
             return Some(format!("{name:?} has no value in any row: nothing is learned from it"));
         }
-        if all_but_mistakes(self.slashed, self.present) {
-            let problem = "has dates such as 31/01/2026, where day and month cannot be told apart";
+        if all_but_mistakes(self.odd_dates, self.present) {
             return Some(format!(
-                "{name:?} {problem}: it is taken as categories; 2026-01-31 would be a time"
+                "{name:?} has dates that are taken for categories; as 2026-01-31 they are times"
             ));
         }
         let texts = self.texts.len();
@@ -178,10 +177,10 @@ pub(super) fn all_but_mistakes(some: usize, all: usize) -> bool {
     others <= (all / MISTAKES).max(1).min(all / MISTAKES_OF_FEW)
 }
 
-/// `31/01/2026` or `1/31/26`, and maybe a time of day.
-fn is_slashed(cell: &[u8]) -> bool {
+/// `31/01/2026`, `31.1.2026` or `1/31/26`, and maybe a time of day.
+fn is_odd_date(cell: &[u8]) -> bool {
     let date = cell.split(|byte| matches!(byte, b' ' | b'T')).next().unwrap_or_default();
-    let mut parts = date.split(|byte| *byte == b'/');
+    let mut parts = date.split(|byte| matches!(byte, b'/' | b'.'));
     let mut is_part = |digits: std::ops::RangeInclusive<usize>| {
         parts.next().is_some_and(|part| digits.contains(&part.len()) && part.iter().all(u8::is_ascii_digit))
     };
@@ -293,7 +292,7 @@ mod tests {
         let notes = sample.notes(&header, &[]);
         assert_eq!(notes.len(), 3, "{notes:#?}");
         assert!(notes[0].starts_with("\"empty\" has no value in any row"));
-        assert!(notes[1].starts_with("\"when\" has dates such as 31/01/2026"));
+        assert!(notes[1].starts_with("\"when\" has dates that are taken for categories"));
         assert!(notes[2].starts_with("\"id\" is another category in nearly each row"));
     }
 

@@ -2,7 +2,8 @@ use std::io::{Chain, Cursor, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::error::CsvError;
+use super::cell::number;
+use super::error::{BadRow, CsvError};
 use super::lines::{Lines, ROW_BYTES_MAX};
 use crate::config::nearest_word;
 
@@ -20,6 +21,8 @@ pub struct CsvReader<R> {
     inner: csv::Reader<Lines<Chain<Cursor<Vec<u8>>, R>>>,
     header: Vec<String>,
     decimal_comma: bool,
+    /// Lines that were passed over before the header.
+    before: u64,
     /// The last one that a row has.
     line: u64,
 }
@@ -36,6 +39,13 @@ pub struct Record {
     pub(super) decimal_comma: bool,
 }
 
+impl Record {
+    /// What is wrong with a row that has another number of cells than the header.
+    pub(super) fn ragged(&self, expected: usize) -> BadRow {
+        BadRow::Ragged { line: self.line, last_line: self.last_line, found: self.cells.len(), expected }
+    }
+}
+
 impl<R: Read> CsvReader<R> {
     /// Reads the header. A column without a name is called `column` and its number.
     pub fn new(mut read: R) -> Result<Self, CsvError> {
@@ -48,7 +58,10 @@ impl<R: Read> CsvReader<R> {
             head.drain(..3);
         }
         foreign(&head)?;
-        let delimiter = delimiter(&head);
+        let said = said_delimiter(&head);
+        let delimiter = said.map_or_else(|| delimiter(&head), |(delimiter, _)| delimiter);
+        let passed_over = said.map_or(0, |(_, bytes)| bytes);
+        head.drain(..passed_over);
         let mut inner = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -61,7 +74,13 @@ impl<R: Read> CsvReader<R> {
             return Err(CsvError::Empty);
         }
         let header = names(&cells)?;
-        Ok(Self { inner, header, decimal_comma: delimiter != b',', line: 1 })
+        Ok(Self {
+            inner,
+            header,
+            decimal_comma: delimiter != b',',
+            before: u64::from(said.is_some()),
+            line: 1,
+        })
     }
 
     /// Names of the columns, in the order of the file.
@@ -84,7 +103,7 @@ impl<R: Read> CsvReader<R> {
         let (consumed, line) = (self.inner.position().byte(), self.inner.position().line());
         let ended = self.inner.get_mut().row_ends(consumed);
         let breaks = record.cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        record.last_line = line - u64::from(ended);
+        record.last_line = self.before + line - u64::from(ended);
         record.line = record.last_line.saturating_sub(breaks).max(1);
         record.decimal_comma = self.decimal_comma;
         self.line = record.last_line;
@@ -121,6 +140,16 @@ fn foreign(head: &[u8]) -> Result<(), CsvError> {
         _ => return Ok(()),
     };
     Err(CsvError::NotText { found, hint })
+}
+
+/// The delimiter where the file says it in a line of its own before the header, `sep=;`, as Excel has it; and how long that
+/// line is.
+fn said_delimiter(head: &[u8]) -> Option<(u8, usize)> {
+    match head.strip_prefix(b"sep=")? {
+        [delimiter, b'\n', ..] if DELIMITERS.contains(delimiter) => Some((*delimiter, 6)),
+        [delimiter, b'\r', b'\n', ..] if DELIMITERS.contains(delimiter) => Some((*delimiter, 7)),
+        _ => None,
+    }
 }
 
 fn delimiter(head: &[u8]) -> u8 {
@@ -164,6 +193,7 @@ fn names(cells: &ByteRecord) -> Result<Vec<String>, CsvError> {
     sorted.sort_by_key(|column| &names[*column]);
     match sorted.windows(2).find(|pair| names[pair[0]] == names[pair[1]]) {
         None => Ok(names),
+        Some(_) if names.iter().all(|name| number(name.as_bytes()).is_some()) => Err(CsvError::NoHeader),
         Some(pair) => {
             Err(CsvError::NameTwice { name: names[pair[0]].clone(), first: pair[0] + 1, second: pair[1] + 1 })
         }
@@ -218,6 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_says_the_delimiter_is_no_header() {
+        let mut reader = open(b"sep=;\r\na,b;c\r\n1;2\r\n").unwrap();
+        assert_eq!(reader.header(), ["a,b", "c"]);
+        let mut record = Record::default();
+        assert!(reader.read(&mut record).unwrap());
+        assert_eq!((record.line, record.decimal_comma), (3, true));
+        assert_eq!(open(b"sep=x,b\n1,2\n").unwrap().header(), ["sep=x", "b"]);
+    }
+
+    #[test]
     fn files_of_other_kinds_are_named() {
         assert_eq!(
             refused(b"\xff\xfea\0,\0b\0\n\0"),
@@ -235,6 +275,7 @@ mod tests {
             refused(b"a,b,a\n1,2,3\n"),
             "line 1: columns 1 and 3 are both named \"a\"; expected each name once"
         );
+        assert!(refused(b"1.5,2,2\n3,4,5\n").starts_with("line 1: it has numbers only, one of them twice"));
         assert!(refused(b"a,\xff\n").contains("the header is not utf-8"));
     }
 

@@ -1,8 +1,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::cell::{decimal, is_missing, number, plain};
-use super::error::CsvError;
+use super::cell::{decimal, is_missing, plain};
+use super::error::{BadRow, CsvError};
 use super::infer::all_but_mistakes;
 use super::reader::Record;
 use crate::config::Task;
@@ -30,17 +30,32 @@ pub struct TargetColumn {
     /// How often each value came; given up, and `None`, when there are too many.
     values: Option<HashMap<Box<[u8]>, u64>>,
     rows: u64,
+    /// Whether a comma may be a decimal point.
+    comma: bool,
+    /// The first row with another number of cells than the header.
+    ragged: Option<BadRow>,
 }
 
 impl TargetColumn {
     /// Column `column` of rows of `width` cells.
     pub fn new(column: usize, width: usize) -> Self {
-        Self { column, width, present: 0, numbers: 0, fractions: 0, values: Some(HashMap::new()), rows: 0 }
+        Self {
+            column,
+            width,
+            present: 0,
+            numbers: 0,
+            fractions: 0,
+            values: Some(HashMap::new()),
+            rows: 0,
+            comma: false,
+            ragged: None,
+        }
     }
 
     pub fn update(&mut self, record: &Record) {
         self.rows += 1;
         if record.cells.len() != self.width {
+            self.ragged.get_or_insert(record.ragged(self.width));
             return;
         }
         let Some(cell) = record.cells.get(self.column).map(<[u8]>::trim_ascii) else { return };
@@ -48,6 +63,7 @@ impl TargetColumn {
             return;
         }
         self.present += 1;
+        self.comma = record.decimal_comma;
         if let Some(value) = decimal(cell, record.decimal_comma) {
             self.numbers += 1;
             self.fractions += usize::from(value.fract() != 0.0);
@@ -75,6 +91,9 @@ impl TargetColumn {
         if self.rows == 0 {
             return Err(CsvError::NoRows);
         }
+        if let (0, Some(ragged)) = (self.present, &self.ragged) {
+            return Err(CsvError::Row(ragged.clone()));
+        }
         if regression == Some(true) {
             return Ok((Task::Regression, Vec::new()));
         }
@@ -89,7 +108,7 @@ impl TargetColumn {
         };
         let mut classes: Vec<(f32, &str)> = spellings(values, numeric)
             .into_iter()
-            .map(|text| (number(text.as_bytes()).unwrap_or(f32::INFINITY), text))
+            .map(|text| (decimal(text.as_bytes(), self.comma).unwrap_or(f32::INFINITY), text))
             .filter(|(value, _)| !numeric || value.is_finite())
             .collect();
         let few = match classes.len() {
@@ -175,6 +194,12 @@ mod tests {
             task(all).unwrap()
         };
         assert_eq!(with("0.35,1"), (Task::Binary, vec!["0".into(), "1".into()]));
+    }
+
+    #[test]
+    fn where_no_row_is_as_long_as_the_header_that_is_the_error() {
+        let error = task(cells(10, |i| format!("{i},"))).unwrap_err();
+        assert_eq!(error, "line 2: it has 3 cells; expected 2, as the header has");
     }
 
     #[test]
