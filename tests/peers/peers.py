@@ -185,6 +185,8 @@ def page(results):
         "too, as this one may have, caches and processors are shared and speeds of one and the same program differ by half:",
         "compare only what differs by more.",
         "",
+        "Best peers are the best of those that were run to the end: see the last section.",
+        "",
     ]
     lines += ["## Accuracy", ""] + table(results, names, [*models.OURS, *models.DEFAULTS], shown)
     ceilings = [models.accuracy_ceiling(name) for name in names]
@@ -206,7 +208,7 @@ def page(results):
         missing = [name for name in names if (name, model) not in results]
         if missing:
             where = "any stream" if len(missing) == len(names) else ", ".join(missing)
-            lines.append(f"- `{model}` was not started on {where}: the run was stopped before")
+            lines.append(f"- `{model}` was not finished on {where}: the run was stopped before")
     return "\n".join(lines) + "\n"
 
 
