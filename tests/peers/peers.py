@@ -173,7 +173,7 @@ def page(results):
     lines = [
         "# Benchmarks",
         "",
-        "Written by `tests/peers/run --data DIR`; each model ran alone in a process of its own, in turn, on the same machine:",
+        "Written by `tests/peers/run --data DIR`; each model ran in a process of its own, on the same machine:",
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, on "
         + " to ".join(sorted({min(dates(results)), max(dates(results))})) + ".",
         "Prequential accuracy over the whole stream, label delay 0, every row counted; it is the same on every run. A dash: the",
@@ -185,6 +185,7 @@ def page(results):
         "too, as this one may have, caches and processors are shared and speeds of one and the same program differ by half:",
         "compare only what differs by more.",
         "",
+        "Tidewheel's results are of the build " + " and ".join(f"`{build[:12]}…`" for build in builds(results)) + " (SHA-256 of the binary).",
         "Best peers are the best of those that were run to the end: see the last section.",
         "",
     ]
@@ -226,6 +227,10 @@ def speeds():
         "| --- | --- | --- | --- |",
     ]
     return lines + [f"| {work} | {who} | {rate:,.0f} | {note} |" for work, who, rate, note in found["lines"]] + [""]
+
+
+def builds(results):
+    return sorted({result["build"] for result in results.values() if result.get("build")})
 
 
 def dates(results):
