@@ -36,6 +36,8 @@ pub struct Report {
     pub target: String,
     pub schema: SchemaConfig,
     pub bad_rows: u64,
+    /// What is odd about the columns of the file.
+    pub notes: Vec<String>,
 }
 
 /// What the operating system says; the rest of a report is a function of the rows.
@@ -73,6 +75,7 @@ impl Report {
             target: target.into(),
             schema: schema.clone(),
             bad_rows: 0,
+            notes: Vec::new(),
         }
     }
 

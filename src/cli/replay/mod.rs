@@ -172,7 +172,8 @@ pub fn replay(args: &Args) -> Result<Replayed, Failure> {
             }
             Err(bad) => {
                 progress.end();
-                return Err(failed(bad.into()));
+                let problem = failed(bad.into());
+                return Err(Failure::Usage(format!("{problem}; --on-bad-row skip leaves such rows out")));
             }
         }
         if chunk.targets.len() == CHUNK_ROWS {
@@ -194,6 +195,7 @@ pub fn replay(args: &Args) -> Result<Replayed, Failure> {
     let name = plan.model.learner.name();
     let mut report = Report::new(&judge, name, protocol, (&plan.target, &plan.schema), &state);
     report.bad_rows = bad_count;
+    report.notes = plan.notes;
     report.measured = Measured {
         cpu_seconds,
         rows_per_cpu_second: if cpu_seconds > 0.0 { report.rows as f64 / cpu_seconds } else { 0.0 },

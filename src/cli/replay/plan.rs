@@ -15,13 +15,15 @@ pub struct Plan {
     pub target: String,
     /// The column with the importance of each row.
     pub weight: Option<String>,
+    /// What is odd about the columns.
+    pub notes: Vec<String>,
 }
 
 impl Plan {
     /// From the configuration, or from the file itself.
     pub fn new(args: &Args) -> Result<Self, Failure> {
         let overlay = Overlay { learner: args.learner.as_deref(), model: &args.set };
-        let (pipeline, target, weight) = match &args.config {
+        let (pipeline, target, weight, notes) = match &args.config {
             Some(path) => {
                 let (_, pipeline) = overlay.load(path, environment())?;
                 let target = match &args.target {
@@ -29,16 +31,16 @@ impl Plan {
                     None => configured_target(args, &pipeline.events)?,
                 };
                 let weight = pipeline.events.weight.as_deref().map(last_name);
-                (pipeline, target, weight)
+                (pipeline, target, weight, Vec::new())
             }
             None => {
-                let (schema, target) = infer(args)?;
+                let (schema, target, notes) = infer(args)?;
                 let pipeline: PipelineConfig = overlay.of_schema(NAME, &schema, DEFAULT_LEARNER)?;
-                (pipeline, target, None)
+                (pipeline, target, None, notes)
             }
         };
         let PipelineConfig { schema, model, monitor, .. } = pipeline;
-        Ok(Self { schema, model, monitor, target, weight })
+        Ok(Self { schema, model, monitor, target, weight, notes })
     }
 }
 
@@ -63,8 +65,8 @@ fn last(header: &[String]) -> String {
     header.last().expect("a header has a column").clone()
 }
 
-/// The schema that the beginning of the file shows, the target's task and classes by the whole of it, and the target.
-fn infer(args: &Args) -> Result<(SchemaConfig, String), Failure> {
+/// The schema that the file shows, the target, and notes on how the columns were taken.
+fn infer(args: &Args) -> Result<(SchemaConfig, String, Vec<String>), Failure> {
     let failed = |error: CsvError| input::failure(&args.file, &error);
     let (mut reader, _) = input::open(&args.file)?;
     let header = reader.header().to_vec();
@@ -79,13 +81,12 @@ fn infer(args: &Args) -> Result<(SchemaConfig, String), Failure> {
     let (mut sample, mut target) = (Sample::new(header.len()), TargetColumn::new(column, header.len()));
     let mut record = Record::default();
     while reader.read(&mut record).map_err(failed)? {
-        if !sample.is_full() {
-            sample.update(&record);
-        }
+        sample.update(&record);
         target.update(&record);
     }
     let regression = args.task.map(|task| task == Kind::Regression);
     let (task, classes) = target.task(&name, regression).map_err(failed)?;
     let features = sample.features(&header, &[column], &categorical);
-    Ok((SchemaConfig { task, features, classes, classes_max: 32 }, name))
+    let notes = sample.notes(&header, &[&[column], &categorical[..]].concat());
+    Ok((SchemaConfig { task, features, classes, classes_max: 32 }, name, notes))
 }

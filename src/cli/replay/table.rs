@@ -66,7 +66,7 @@ impl Table<'_> {
             writeln!(f, "  {} bad rows left out:", report.bad_rows)?;
             self.replayed.bad_rows.iter().try_for_each(|bad| writeln!(f, "    {bad}"))?;
         }
-        Ok(())
+        report.notes.iter().try_for_each(|note| writeln!(f, "  note: {note}"))
     }
 }
 

@@ -231,7 +231,50 @@ fn files_that_are_none_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let said = replay_file(folder.path(), &[]).unwrap_err();
     assert!(said.contains("is no regular file"), "{said}");
+    Stand::new(b"\xff\xfea\0,\0b\0\n\0").refused(&[], &["it is utf-16 text", "iconv"]);
     Stand::new("a,class\n1,x\n2,x\n").refused(&[], &["target \"class\": all rows say \"x\""]);
+}
+
+#[test]
+fn a_bad_row_has_the_line_that_an_editor_shows() {
+    let rows: Vec<String> = (0..60).map(|i| format!("{},{}\r\n", i % 7, i % 2)).collect();
+    let text = |bad: &str| format!("a,class\r\n\r\n{}{bad}\r\n{}", rows.concat(), rows.concat());
+    Stand::new(text("x1,1")).refused(&[], &["line 63, column 1 \"a\": wrong type: x1"]);
+    Stand::new(text("1,\"a\r\nb\",2")).refused(&[], &["line 63: it has 3 cells", "it goes on to line 64"]);
+}
+
+#[test]
+fn files_as_spreadsheets_write_them_are_read() {
+    // A byte-order mark, semicolons, decimal commas, CRLF, a comma in a quoted name, 1 and 1,0 for one class.
+    let mut csv = "\u{feff}\"size, m\";weight;class\r\n".to_owned();
+    for i in 0..400 {
+        let class = if i % 3 == 0 { "1" } else { "0" };
+        let _ = write!(csv, "{},5;{};{class}\r\n", i % 10, if i % 3 == 0 { "2,5" } else { "1,5" });
+    }
+    let report = Stand::new(csv).replay(&["--learner", "naive_bayes"]).unwrap().report;
+    assert_eq!((report.rows, report.task), (400, Task::Binary));
+    assert!(report.schema.features.values().all(|kind| *kind == ColumnKind::Numeric), "{:?}", report.schema);
+    assert!(report.schema.features.contains_key("size, m"));
+    assert!(report.metric("accuracy").unwrap() > 0.95);
+}
+
+#[test]
+fn a_class_in_two_spellings_is_one() {
+    let rows: Vec<String> = (0..100).map(|i| format!("{},{}\n", i % 5, ["0", "1", "1.0"][i % 3])).collect();
+    let report = Stand::new(format!("a,y\n{}", rows.concat())).replay(&[]).unwrap().report;
+    assert_eq!((report.rows, report.schema.classes), (100, vec!["0".into(), "1".into()]));
+}
+
+#[test]
+fn a_column_that_begins_empty_is_what_it_becomes_and_an_empty_one_is_noted() {
+    let row = |i: usize| format!("{},,{},{}\n", i % 7, if i < 21_000 { "" } else { "red" }, i % 2);
+    let rows: Vec<String> = (0..21_500).map(row).collect();
+    let stand = Stand::new(format!("a,none,colour,class\n{}", rows.concat()));
+    let replayed = stand.replay(&["--learner", "majority"]).unwrap();
+    assert_eq!(replayed.report.schema.features["colour"], ColumnKind::Categorical);
+    assert_eq!(replayed.report.notes, ["\"none\" has no value in any row: nothing is learned from it"]);
+    let text = table::Table { file: &stand.path("s.csv"), replayed: &replayed }.to_string();
+    assert!(text.contains("  note: \"none\" has no value"), "{text}");
 }
 
 #[test]

@@ -23,7 +23,8 @@ pub(super) struct Line {
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     lines: Vec<Line>,
-    changed: Vec<bool>,
+    /// A bit a leaf, so that all of them stay in the first cache.
+    changed: Vec<u64>,
     /// The leaves that are marked in `changed`.
     list: Vec<u32>,
 }
@@ -33,7 +34,8 @@ impl Table {
     pub fn new(slots: usize) -> Self {
         debug_assert!(slots.is_power_of_two() && slots >= LEAF);
         let zero = Line { values: [0.0; LANES], squares: [0.0; LANES] };
-        Self { lines: vec![zero; slots / LANES], changed: vec![false; slots / LEAF], list: Vec::new() }
+        let words = (slots / LEAF).div_ceil(u64::BITS as usize);
+        Self { lines: vec![zero; slots / LANES], changed: vec![0; words], list: Vec::new() }
     }
 
     pub fn lines(&self) -> &[Line] {
@@ -88,8 +90,9 @@ impl Table {
 
     #[inline(always)]
     fn mark(&mut self, leaf: usize) {
-        if !self.changed[leaf] {
-            self.changed[leaf] = true;
+        let (word, bit) = (&mut self.changed[leaf / u64::BITS as usize], 1 << (leaf % u64::BITS as usize));
+        if *word & bit == 0 {
+            *word |= bit;
             self.list.push(leaf as u32);
         }
     }
@@ -98,7 +101,7 @@ impl Table {
     pub fn take_changed(&mut self, mut each: impl FnMut(usize, &[Line])) {
         for leaf in self.list.drain(..) {
             let leaf = leaf as usize;
-            self.changed[leaf] = false;
+            self.changed[leaf / u64::BITS as usize] &= !(1 << (leaf % u64::BITS as usize));
             each(leaf, &self.lines[leaf * LEAF_LINES..(leaf + 1) * LEAF_LINES]);
         }
     }

@@ -93,21 +93,36 @@ pub(super) fn multiply_transposed(a: &[f32], b: &[f32], width: usize, out: &mut 
     if height == 0 {
         return;
     }
+    if width == 1 {
+        // The same products and sums, with the long side across the vectors.
+        return tall(b, a, height, out);
+    }
     for (a, b) in a.chunks(CHUNK * height).zip(b.chunks(CHUNK * width)) {
         let mut top = 0;
         while top + ROWS <= height {
-            columns_of::<ROWS>(a, b, height, width, top, out);
+            columns_of::<ROWS>(a, b, height, width, top, 0, out);
             top += ROWS;
         }
         if top + 4 <= height {
-            columns_of::<4>(a, b, height, width, top, out);
+            columns_of::<4>(a, b, height, width, top, 0, out);
             top += 4;
         }
         while top < height {
-            columns_of::<1>(a, b, height, width, top, out);
+            columns_of::<1>(a, b, height, width, top, 0, out);
             top += 1;
         }
     }
+}
+
+/// `out[w] += sum over r of a[r] * b[r, w]`, in the order of `r`.
+#[inline(always)]
+fn tall(a: &[f32], b: &[f32], width: usize, out: &mut [f32]) {
+    let mut start = 0;
+    while start + 64 <= width {
+        tile_transposed::<1, 64>(a, b, 1, width, 0, start, out);
+        start += 64;
+    }
+    columns_of::<1>(a, b, 1, width, 0, start, out);
 }
 
 #[inline(always)]
@@ -117,10 +132,10 @@ fn columns_of<const R: usize>(
     height: usize,
     width: usize,
     top: usize,
+    mut start: usize,
     out: &mut [f32],
 ) {
     let out = &mut out[top * width..];
-    let mut start = 0;
     while start + 16 <= width {
         tile_transposed::<R, 16>(a, b, height, width, top, start, out);
         start += 16;
@@ -222,7 +237,9 @@ mod tests {
 
     #[test]
     fn products_over_many_rows_are_chains_in_the_order_of_the_rows() {
-        for (rows, height, width) in [(1, 3, 1), (7, 6, 16), (100, 33, 31), (256, 10, 64), (0, 4, 4)] {
+        for (rows, height, width) in
+            [(1, 3, 1), (7, 6, 16), (100, 33, 31), (256, 10, 64), (0, 4, 4), (50, 150, 1)]
+        {
             let (a, b, start) =
                 (numbers(rows * height, 1), numbers(rows * width, 2), numbers(height * width, 3));
             let mut out = start.clone();

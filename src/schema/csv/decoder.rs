@@ -1,6 +1,6 @@
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::cell::{is_missing, number};
+use super::cell::{decimal, is_missing, plain};
 use super::error::{BadRow, CsvError};
 use super::reader::{Record, column};
 use crate::config::SchemaConfig;
@@ -27,6 +27,8 @@ pub struct CsvDecoder {
     header: Vec<String>,
     uses: Vec<Use>,
     labels: LabelReader,
+    /// The classes that are numbers, in their plain form: `1.0` is the class `1` too.
+    numbers: Vec<(Vec<u8>, u16)>,
 }
 
 impl CsvDecoder {
@@ -50,7 +52,16 @@ impl CsvDecoder {
             return Err(CsvError::TargetIsFeature { name: target.into() });
         }
         *place = Use::Target;
-        Ok(Self { header: header.to_vec(), uses, labels: LabelReader::new(schema)? })
+        let labels = LabelReader::new(schema)?;
+        let plain = schema.classes.iter().map(|class| plain(class.as_bytes()));
+        let mut numbers: Vec<_> =
+            plain.zip(0..).filter_map(|(plain, class)| plain.map(|plain| (plain, class))).collect();
+        numbers.sort_unstable();
+        if numbers.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            // Who declares both means both.
+            numbers.clear();
+        }
+        Ok(Self { header: header.to_vec(), uses, labels, numbers })
     }
 
     /// Appends the row to `rows` and returns its label and its weight, or refuses it and leaves `rows` as it was.
@@ -61,9 +72,9 @@ impl CsvDecoder {
         rows: &mut Rows,
         buffer: &mut Vec<u8>,
     ) -> Result<(Label, f32), BadRow> {
-        let (found, expected) = (record.cells.len(), self.uses.len());
-        if found != expected {
-            return Err(BadRow::Ragged { line: record.line, found, expected });
+        let expected = self.uses.len();
+        if record.cells.len() != expected {
+            return Err(record.ragged(expected));
         }
         let before = rows.len();
         rows.push_missing();
@@ -91,7 +102,7 @@ impl CsvDecoder {
     ) -> Result<(Label, f32), (usize, Refusal)> {
         let (numeric, categorical) = rows.last_mut();
         let (mut label, mut importance) = (None, 1.0);
-        let ascii = record.cells.as_slice().is_ascii();
+        let (ascii, comma) = (record.cells.as_slice().is_ascii(), record.decimal_comma);
         for (at, (cell, to)) in record.cells.iter().zip(&self.uses).enumerate() {
             if !ascii {
                 utf8(cell).map_err(|refusal| (at, refusal))?;
@@ -100,8 +111,8 @@ impl CsvDecoder {
             let result = match *to {
                 Use::Nothing => continue,
                 Use::Feature(_) | Use::Weight if is_missing(cell) => continue,
-                Use::Feature(slot) => feature(slot, cell, numeric, categorical),
-                Use::Target => self.label(cell, buffer).map(|found| label = Some(found)),
+                Use::Feature(slot) => feature(slot, cell, comma, numeric, categorical),
+                Use::Target => self.label(cell, comma, buffer).map(|found| label = Some(found)),
                 Use::Weight => utf8(cell)
                     .and_then(|text| weight(Some(Found::Header(text)), &mut Notices::default()))
                     .map(|found| importance = found),
@@ -111,21 +122,32 @@ impl CsvDecoder {
         Ok((label.expect("a decoder has a target column, and the row has as many cells"), importance))
     }
 
-    fn label(&self, cell: &[u8], buffer: &mut Vec<u8>) -> Result<Label, Refusal> {
+    fn label(&self, cell: &[u8], comma: bool, buffer: &mut Vec<u8>) -> Result<Label, Refusal> {
         if is_missing(cell) {
-            return Err(Refusal::new(Reason::LabelMissing, "the row's label").with_value(utf8(cell)?));
+            let refusal = Refusal::new(Reason::LabelMissing, "the row's label");
+            return Err(if cell.is_empty() { refusal } else { refusal.with_value(utf8(cell)?) });
         }
         if let LabelReader::Number = self.labels {
-            return finite(cell).map(Label::Number);
+            return finite(cell, comma).map(Label::Number);
         }
-        self.labels.read(Found::Header(utf8(cell)?), buffer)
+        self.labels.read(Found::Header(utf8(cell)?), buffer).or_else(|refusal| {
+            let Some(number) = plain(cell) else { return Err(refusal) };
+            let found = self.numbers.binary_search_by(|(other, _)| other.cmp(&number));
+            found.map(|at| Label::Class(self.numbers[at].1)).map_err(|_| refusal)
+        })
     }
 }
 
 #[inline]
-fn feature(slot: Slot, cell: &[u8], numeric: &mut [f32], categorical: &mut [u64]) -> Result<(), Refusal> {
+fn feature(
+    slot: Slot,
+    cell: &[u8],
+    comma: bool,
+    numeric: &mut [f32],
+    categorical: &mut [u64],
+) -> Result<(), Refusal> {
     match slot {
-        Slot::Numeric(column) => numeric[column] = finite(cell)?,
+        Slot::Numeric(column) => numeric[column] = finite(cell, comma)?,
         // 0 is the missing value.
         Slot::Categorical(column) => categorical[column] = xxh3_64(cell).max(1),
         Slot::Time(first) => cycles(moment(cell)?, &mut numeric[first..][..CYCLES.len()]),
@@ -135,8 +157,8 @@ fn feature(slot: Slot, cell: &[u8], numeric: &mut [f32], categorical: &mut [u64]
 }
 
 #[inline]
-fn finite(cell: &[u8]) -> Result<f32, Refusal> {
-    match number(cell) {
+fn finite(cell: &[u8], comma: bool) -> Result<f32, Refusal> {
+    match decimal(cell, comma) {
         Some(value) if value.is_finite() => Ok(value),
         Some(_) => Err(refused(Reason::OutOfRange, "a number within ±3.4028235e38", cell)),
         None => Err(refused(
@@ -277,6 +299,31 @@ mod tests {
             said.push(decoder.decode(&record, &mut rows, &mut Vec::new()).ok());
         }
         assert_eq!(said, [Some((Label::Number(-2.5), 0.5)), Some((Label::Number(3.0), 1.0)), None, None]);
+    }
+
+    #[test]
+    fn a_class_that_is_a_number_may_be_written_otherwise() {
+        let label = |classes: &[&str], cell: &str| {
+            let schema = schema(Task::Multiclass, &[("a", ColumnKind::Numeric)], classes);
+            decode(format!("a,y\n1,{cell}\n").as_bytes(), &schema).1.remove(0).ok().map(|(label, _)| label)
+        };
+        for cell in ["1", "1.0", "+1", "01"] {
+            assert_eq!(label(&["0.0", "1", "x"], cell), Some(Label::Class(1)), "{cell}");
+        }
+        assert_eq!(label(&["0.0", "1", "x"], "0"), Some(Label::Class(0)));
+        assert_eq!(label(&["0.0", "1", "x"], "2"), None);
+        assert_eq!(label(&["1", "1.0", "01"], "1.0"), Some(Label::Class(1)), "declared as written");
+        assert_eq!(label(&["1", "1.0", "01"], "1.00"), None, "which of them is not said");
+    }
+
+    #[test]
+    fn where_commas_separate_nothing_they_are_decimal_points() {
+        let schema = schema(Task::Regression, &[("a", ColumnKind::Numeric)], &[]);
+        let (rows, said) = decode(b"a;y\n1,5;-2,25\n1.5;3\n", &schema);
+        assert_eq!(said, [Ok((Label::Number(-2.25), 1.0)), Ok((Label::Number(3.0), 1.0))]);
+        assert_eq!(rows.numeric, [1.5, 1.5]);
+        let (_, said) = decode(b"a,y\n\"1,5\",2\n", &schema);
+        assert!(said[0].as_ref().unwrap_err().contains("wrong type: 1,5"), "{said:?}");
     }
 
     #[test]

@@ -2,20 +2,28 @@ use std::io::{Chain, Cursor, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::error::CsvError;
+use super::cell::number;
+use super::error::{BadRow, CsvError};
+use super::lines::{Lines, ROW_BYTES_MAX};
 use crate::config::nearest_word;
 
 /// Bytes of a file's beginning that are looked at for its delimiter; a longer header has commas.
 const HEAD_BYTES: usize = 64 << 10;
+/// What may separate cells; of those that serve alike, the first.
+const DELIMITERS: [u8; 4] = *b",\t;|";
 const BUFFER_BYTES: usize = 256 << 10;
 /// Names that a message lists.
 const LISTED_MAX: usize = 12;
 
-/// Reads the rows of a CSV file with a header. Cells are separated by commas; by tabs, semicolons or bars where the
-/// header has no comma.
+/// Reads the rows of a CSV file with a header. Cells are separated by commas, tabs, semicolons or bars: by what divides
+/// the header and the first row into equally many, else by the first of these that the header has.
 pub struct CsvReader<R> {
-    inner: csv::Reader<Chain<Cursor<Vec<u8>>, R>>,
+    inner: csv::Reader<Lines<Chain<Cursor<Vec<u8>>, R>>>,
     header: Vec<String>,
+    decimal_comma: bool,
+    /// Lines that were passed over before the header.
+    before: u64,
+    /// The last one that a row has.
     line: u64,
 }
 
@@ -25,6 +33,17 @@ pub struct Record {
     pub(super) cells: ByteRecord,
     /// Line of the file where it begins, from 1.
     pub line: u64,
+    /// And where it ends.
+    pub(super) last_line: u64,
+    /// Whether a comma may be a decimal point, since it separates no cells.
+    pub(super) decimal_comma: bool,
+}
+
+impl Record {
+    /// What is wrong with a row that has another number of cells than the header.
+    pub(super) fn ragged(&self, expected: usize) -> BadRow {
+        BadRow::Ragged { line: self.line, last_line: self.last_line, found: self.cells.len(), expected }
+    }
 }
 
 impl<R: Read> CsvReader<R> {
@@ -38,20 +57,30 @@ impl<R: Read> CsvReader<R> {
         if head.starts_with(b"\xef\xbb\xbf") {
             head.drain(..3);
         }
-        let delimiter = delimiter(&head);
+        foreign(&head)?;
+        let said = said_delimiter(&head);
+        let delimiter = said.map_or_else(|| delimiter(&head), |(delimiter, _)| delimiter);
+        let passed_over = said.map_or(0, |(_, bytes)| bytes);
+        head.drain(..passed_over);
         let mut inner = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
             .buffer_capacity(BUFFER_BYTES)
-            .from_reader(Cursor::new(head).chain(read));
+            .from_reader(Lines::new(Cursor::new(head).chain(read)));
         let mut cells = ByteRecord::new();
-        let some = inner.read_byte_record(&mut cells).map_err(|error| failed(error, 0))?;
+        let some = inner.read_byte_record(&mut cells).map_err(|error| failed(error, 0, inner.get_ref()))?;
         if !some {
             return Err(CsvError::Empty);
         }
         let header = names(&cells)?;
-        Ok(Self { inner, header, line: 1 })
+        Ok(Self {
+            inner,
+            header,
+            decimal_comma: delimiter != b',',
+            before: u64::from(said.is_some()),
+            line: 1,
+        })
     }
 
     /// Names of the columns, in the order of the file.
@@ -66,13 +95,19 @@ impl<R: Read> CsvReader<R> {
 
     /// Reads the next row; false at the end.
     pub fn read(&mut self, record: &mut Record) -> Result<bool, CsvError> {
-        let some =
-            self.inner.read_byte_record(&mut record.cells).map_err(|error| failed(error, self.line))?;
-        if some {
-            self.line = record.cells.position().map_or(self.line, csv::Position::line);
-            record.line = self.line;
+        match self.inner.read_byte_record(&mut record.cells) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) => return Err(failed(error, self.line, self.inner.get_ref())),
         }
-        Ok(some)
+        let (consumed, line) = (self.inner.position().byte(), self.inner.position().line());
+        let ended = self.inner.get_mut().row_ends(consumed);
+        let breaks = record.cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        record.last_line = self.before + line - u64::from(ended);
+        record.line = record.last_line.saturating_sub(breaks).max(1);
+        record.decimal_comma = self.decimal_comma;
+        self.line = record.last_line;
+        Ok(true)
     }
 }
 
@@ -92,14 +127,60 @@ pub(super) fn column(header: &[String], what: &'static str, name: &str) -> Resul
     })
 }
 
-fn delimiter(head: &[u8]) -> u8 {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    if line.contains(&b',') {
-        return b',';
+/// Refuses what is no text of ours, by its first bytes.
+fn foreign(head: &[u8]) -> Result<(), CsvError> {
+    let (found, hint) = match head {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ("utf-16 text", "; `iconv -f utf-16 -t utf-8` makes it"),
+        [b'P', b'K', 3, 4, ..] => ("a zip archive or a workbook", "; unpack it, or save it as CSV"),
+        [b'P', b'A', b'R', b'1', ..] => ("a Parquet file", ""),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("compressed by zstd", ""),
+        [b'B', b'Z', b'h', ..] if head.contains(&0) => ("compressed by bzip2", ""),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => ("compressed by xz", ""),
+        _ if head.contains(&0) => ("a binary file", ""),
+        _ => return Ok(()),
+    };
+    Err(CsvError::NotText { found, hint })
+}
+
+/// The delimiter where the file says it in a line of its own before the header, `sep=;`, as Excel has it; and how long that
+/// line is.
+fn said_delimiter(head: &[u8]) -> Option<(u8, usize)> {
+    match head.strip_prefix(b"sep=")? {
+        [delimiter, b'\n', ..] if DELIMITERS.contains(delimiter) => Some((*delimiter, 6)),
+        [delimiter, b'\r', b'\n', ..] if DELIMITERS.contains(delimiter) => Some((*delimiter, 7)),
+        _ => None,
     }
-    let count = |delimiter: u8| line.iter().filter(|byte| **byte == delimiter).count();
-    let most = b"\t;|".iter().rev().max_by_key(|delimiter| count(**delimiter));
-    most.copied().filter(|delimiter| count(*delimiter) > 0).unwrap_or(b',')
+}
+
+fn delimiter(head: &[u8]) -> u8 {
+    let (header, rest) = row(head);
+    let (first, _) = row(rest);
+    let of_header = DELIMITERS.map(|delimiter| separators(header, delimiter));
+    let fits = |at: &usize| of_header[*at] > 0 && of_header[*at] == separators(first, DELIMITERS[*at]);
+    let found = (0..DELIMITERS.len()).find(fits).or_else(|| of_header.iter().position(|count| *count > 0));
+    DELIMITERS[found.unwrap_or(0)]
+}
+
+/// The first row that is not blank, and what comes after it.
+fn row(text: &[u8]) -> (&[u8], &[u8]) {
+    let blank = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let text = &text[blank..];
+    let mut quoted = false;
+    let end = text.iter().position(|byte| {
+        quoted ^= *byte == b'"';
+        matches!(byte, b'\r' | b'\n') && !quoted
+    });
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+/// How often the byte is outside of quotes.
+fn separators(row: &[u8], delimiter: u8) -> usize {
+    let mut quoted = false;
+    let outside = row.iter().filter(|byte| {
+        quoted ^= **byte == b'"';
+        !quoted && **byte == delimiter
+    });
+    outside.count()
 }
 
 fn names(cells: &ByteRecord) -> Result<Vec<String>, CsvError> {
@@ -112,13 +193,17 @@ fn names(cells: &ByteRecord) -> Result<Vec<String>, CsvError> {
     sorted.sort_by_key(|column| &names[*column]);
     match sorted.windows(2).find(|pair| names[pair[0]] == names[pair[1]]) {
         None => Ok(names),
+        Some(_) if names.iter().all(|name| number(name.as_bytes()).is_some()) => Err(CsvError::NoHeader),
         Some(pair) => {
             Err(CsvError::NameTwice { name: names[pair[0]].clone(), first: pair[0] + 1, second: pair[1] + 1 })
         }
     }
 }
 
-fn failed(error: csv::Error, line: u64) -> CsvError {
+fn failed<R>(error: csv::Error, line: u64, lines: &Lines<R>) -> CsvError {
+    if lines.is_too_long() {
+        return CsvError::RowTooLong { line: line + 1, max_bytes: ROW_BYTES_MAX };
+    }
     let source = match error.into_kind() {
         csv::ErrorKind::Io(source) => source,
         other => std::io::Error::other(format!("{other:?}")),
@@ -145,16 +230,41 @@ mod tests {
     }
 
     #[test]
-    fn the_delimiter_is_the_comma_unless_the_header_has_none() {
+    fn the_delimiter_is_what_divides_header_and_first_row_alike() {
         for (text, names) in [
             ("a;b,c\n", ["a;b", "c"].as_slice()),
             ("a;b;c\n1,5;2;3\n", &["a", "b", "c"]),
             ("a\tb\n", &["a", "b"]),
             ("a|b\n", &["a", "b"]),
             ("a\n1;2\n", &["a"]),
+            ("\"size, m\";b\n1;2\n", &["size, m", "b"]),
+            ("\"size, m\";b\n", &["size, m", "b"]),
+            ("size, m;b;c\r\n1;2;3\r\n", &["size, m", "b", "c"]),
+            ("size; m,b\n\"1;2\",3\n", &["size; m", "b"]),
+            ("\"a\nx;y\",b\n1,2\n", &["a\nx;y", "b"]),
         ] {
             assert_eq!(open(text.as_bytes()).unwrap().header(), names, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_says_the_delimiter_is_no_header() {
+        let mut reader = open(b"sep=;\r\na,b;c\r\n1;2\r\n").unwrap();
+        assert_eq!(reader.header(), ["a,b", "c"]);
+        let mut record = Record::default();
+        assert!(reader.read(&mut record).unwrap());
+        assert_eq!((record.line, record.decimal_comma), (3, true));
+        assert_eq!(open(b"sep=x,b\n1,2\n").unwrap().header(), ["sep=x", "b"]);
+    }
+
+    #[test]
+    fn files_of_other_kinds_are_named() {
+        assert_eq!(
+            refused(b"\xff\xfea\0,\0b\0\n\0"),
+            "it is utf-16 text; expected utf-8 text, maybe gzipped; `iconv -f utf-16 -t utf-8` makes it"
+        );
+        assert!(refused(b"PK\x03\x04...").starts_with("it is a zip archive or a workbook; expected utf-8"));
+        assert!(refused(b"a,b\n\0\0").starts_with("it is a binary file"));
     }
 
     #[test]
@@ -165,18 +275,42 @@ mod tests {
             refused(b"a,b,a\n1,2,3\n"),
             "line 1: columns 1 and 3 are both named \"a\"; expected each name once"
         );
+        assert!(refused(b"1.5,2,2\n3,4,5\n").starts_with("line 1: it has numbers only, one of them twice"));
         assert!(refused(b"a,\xff\n").contains("the header is not utf-8"));
     }
 
     #[test]
-    fn lines_are_counted_through_quotes_and_blank_lines() {
-        let mut reader = open(b"a,b\n1,\"x\ny\"\n2,z\n").unwrap();
-        let mut record = Record::default();
-        let mut lines = Vec::new();
-        while reader.read(&mut record).unwrap() {
-            lines.push(record.line);
+    fn lines_are_counted_through_quotes_blank_lines_and_crlf() {
+        let lines = |text: &str| {
+            let mut reader = open(text.as_bytes()).unwrap();
+            let (mut record, mut lines) = (Record::default(), Vec::new());
+            while reader.read(&mut record).unwrap() {
+                lines.push((record.line, record.last_line));
+            }
+            lines
+        };
+        for (text, expected) in [
+            ("a,b\n1,\"x\ny\"\n2,z\n", [(2, 3), (4, 4)].as_slice()),
+            ("a,b\n\n\n1,x\n\n2,y", &[(4, 4), (6, 6)]),
+            ("a,b\n1,\"x\n\"\n2,y\n\n", &[(2, 3), (4, 4)]),
+        ] {
+            assert_eq!(lines(text), expected, "{text:?}");
+            let crlf = text.replace('\n', "\r\n");
+            assert_eq!(lines(&crlf), expected, "{crlf:?}");
         }
-        assert_eq!(lines, [2, 4]);
+        // Beyond the first buffer too.
+        let many = "1,x\r\n".repeat(200_000);
+        assert_eq!(lines(&format!("a,b\r\n\r\n{many}")).last(), Some(&(200_002, 200_002)));
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_does_not_take_the_file_into_memory() {
+        let text = format!("a,b\n1,2\n1,\"{}", "x,y\n".repeat(6 << 20));
+        let mut reader = open(text.as_bytes()).unwrap();
+        let mut record = Record::default();
+        assert!(reader.read(&mut record).unwrap());
+        let error = reader.read(&mut record).unwrap_err().to_string();
+        assert_eq!(error, "line 3: the row that begins here has more than 16 MiB; is a quote not closed?");
     }
 
     #[test]

@@ -1,7 +1,8 @@
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::cell::{is_missing, number};
-use super::error::CsvError;
+use super::cell::{decimal, is_missing, plain};
+use super::error::{BadRow, CsvError};
 use super::infer::all_but_mistakes;
 use super::reader::Record;
 use crate::config::Task;
@@ -29,17 +30,32 @@ pub struct TargetColumn {
     /// How often each value came; given up, and `None`, when there are too many.
     values: Option<HashMap<Box<[u8]>, u64>>,
     rows: u64,
+    /// Whether a comma may be a decimal point.
+    comma: bool,
+    /// The first row with another number of cells than the header.
+    ragged: Option<BadRow>,
 }
 
 impl TargetColumn {
     /// Column `column` of rows of `width` cells.
     pub fn new(column: usize, width: usize) -> Self {
-        Self { column, width, present: 0, numbers: 0, fractions: 0, values: Some(HashMap::new()), rows: 0 }
+        Self {
+            column,
+            width,
+            present: 0,
+            numbers: 0,
+            fractions: 0,
+            values: Some(HashMap::new()),
+            rows: 0,
+            comma: false,
+            ragged: None,
+        }
     }
 
     pub fn update(&mut self, record: &Record) {
         self.rows += 1;
         if record.cells.len() != self.width {
+            self.ragged.get_or_insert(record.ragged(self.width));
             return;
         }
         let Some(cell) = record.cells.get(self.column).map(<[u8]>::trim_ascii) else { return };
@@ -47,7 +63,8 @@ impl TargetColumn {
             return;
         }
         self.present += 1;
-        if let Some(value) = number(cell) {
+        self.comma = record.decimal_comma;
+        if let Some(value) = decimal(cell, record.decimal_comma) {
             self.numbers += 1;
             self.fractions += usize::from(value.fract() != 0.0);
         }
@@ -74,6 +91,9 @@ impl TargetColumn {
         if self.rows == 0 {
             return Err(CsvError::NoRows);
         }
+        if let (0, Some(ragged)) = (self.present, &self.ragged) {
+            return Err(CsvError::Row(ragged.clone()));
+        }
         if regression == Some(true) {
             return Ok((Task::Regression, Vec::new()));
         }
@@ -86,9 +106,9 @@ impl TargetColumn {
                 unfit(problem, "numbers or fewer classes; name another column with --target")
             };
         };
-        let texts = values.keys().filter_map(|value| str::from_utf8(value).ok());
-        let mut classes: Vec<(f32, &str)> = texts
-            .map(|text| (number(text.as_bytes()).unwrap_or(f32::INFINITY), text))
+        let mut classes: Vec<(f32, &str)> = spellings(values, numeric)
+            .into_iter()
+            .map(|text| (decimal(text.as_bytes(), self.comma).unwrap_or(f32::INFINITY), text))
             .filter(|(value, _)| !numeric || value.is_finite())
             .collect();
         let few = match classes.len() {
@@ -124,6 +144,19 @@ impl TargetColumn {
             _ => Ok((Task::Multiclass, classes)),
         }
     }
+}
+
+/// Each value once. Among numbers, what is the same one in several spellings (`1` and `1.0`, as tools write that turn a
+/// column with missing values into fractions) is in the one that came most often.
+fn spellings(values: &HashMap<Box<[u8]>, u64>, numeric: bool) -> Vec<&str> {
+    let mut found: Vec<(&str, u64)> =
+        values.iter().filter_map(|(value, count)| Some((str::from_utf8(value).ok()?, *count))).collect();
+    if numeric {
+        let plain = |text: &str| plain(text.as_bytes()).unwrap_or_else(|| text.into());
+        found.sort_by_cached_key(|(text, count)| (plain(text), Reverse(*count), text.len(), *text));
+        found.dedup_by(|(next, _), (first, _)| plain(next) == plain(first));
+    }
+    found.into_iter().map(|(text, _)| text).collect()
 }
 
 #[cfg(test)]
@@ -164,6 +197,12 @@ mod tests {
     }
 
     #[test]
+    fn where_no_row_is_as_long_as_the_header_that_is_the_error() {
+        let error = task(cells(10, |i| format!("{i},"))).unwrap_err();
+        assert_eq!(error, "line 2: it has 3 cells; expected 2, as the header has");
+    }
+
+    #[test]
     fn numbers_amid_texts_are_no_classes_of_their_own() {
         let error =
             task(cells(800, |i| if i % 50 == 0 { "N/A!".into() } else { format!("{i}.5") })).unwrap_err();
@@ -189,6 +228,16 @@ mod tests {
         ] {
             assert_eq!(task(cells), Ok((Task::Regression, Vec::new())));
         }
+    }
+
+    #[test]
+    fn a_number_in_two_spellings_is_one_class() {
+        let mixed =
+            |i: usize| if i.is_multiple_of(4) { format!("{}.0", i / 4 % 2) } else { (i % 2).to_string() };
+        assert_eq!(task(cells(100, mixed)), Ok((Task::Binary, vec!["0".into(), "1".into()])));
+        // Of texts nothing is known but that they differ.
+        let (_, classes) = task(cells(100, |i| ["1", "1.0", "a"][i % 3].to_string())).unwrap();
+        assert_eq!(classes, ["1", "1.0", "a"]);
     }
 
     #[test]
