@@ -143,8 +143,8 @@ fn late_labels_do_not_teach_to_trust_the_newest() {
         }
         waiting.push_back(one);
     }
-    // Of one who knows how often the row is right: 0.423.
-    assert!(loss < 0.45, "{loss}");
+    // Measured: 0.301; with opinions of when the label comes in the place of those of when the row came: 0.315.
+    assert!(loss < 0.308, "{loss}");
 }
 
 /// Where a line tells all, neighbours and trees do not earn what they cost; it is as good without.
