@@ -15,8 +15,11 @@ pub enum JournalError {
         "topic {topic:?} at offset {offset}: {reason}; the topic is to hold nothing but this pipeline's journal"
     )]
     Foreign { topic: String, offset: i64, reason: String },
-    /// Another instance has taken the pipeline over (exit code 5).
-    #[error("topic {topic:?}: another instance has taken this pipeline over: {reason}")]
+    /// Another instance has taken the pipeline over (exit code 5). Kafka says the same of an owner that it gave up waiting for.
+    #[error(
+        "topic {topic:?}: another instance has taken this pipeline over, or a transaction was open for longer than \
+         journal.transaction_timeout_ms: {reason}"
+    )]
     Fenced { topic: String, reason: String },
     /// The producer cannot be used any more; the next start finds out what came about (exit code 1).
     #[error("topic {topic:?}: a transaction has failed for good: {reason}; start again to recover")]

@@ -125,7 +125,16 @@ async fn refuse_compacted(endpoint: &Endpoint, specs: &[TopicSpec]) -> Result<()
                 continue;
             }
         };
-        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let value = |name: &str| config.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let (policy, retention) = (value("cleanup.policy"), value("retention.ms"));
+        if spec.journal && retention != "-1" {
+            let topic = &spec.name;
+            tracing::warn!(
+                topic,
+                retention,
+                "retention.ms is not -1: Kafka will remove entries that recovery needs"
+            );
+        }
         if policy.contains("compact") {
             return Err(StreamError::Topic {
                 topic: spec.name.clone(),

@@ -44,7 +44,7 @@ impl Transactions {
     /// cannot commit any more. Waits for the coordinator at most as long as `endpoint` allows.
     ///
     /// # Errors
-    /// No broker answers, or it refuses the identity.
+    /// No broker answers in time, or it refuses the identity.
     pub fn begin_as(endpoint: &Endpoint, id: &str, timeout: Duration) -> Result<Self, StreamError> {
         let timeout_ms = timeout.as_millis().to_string();
         let settings = [("transactional.id", id), ("transaction.timeout.ms", &timeout_ms)];
@@ -54,7 +54,12 @@ impl Transactions {
             match producer.client().init_transactions(CALL) {
                 Ok(()) => return Ok(Self { producer, group: 0 }),
                 Err(error) if is_retriable(&error) && Instant::now() < deadline => {}
-                Err(error) => return Err(endpoint.unreachable(error)),
+                Err(error) if is_retriable(&error) => return Err(endpoint.unreachable(error)),
+                Err(error) => {
+                    let message =
+                        format!("this process cannot become the owner of its transactions: {error}");
+                    return Err(StreamError::Topic { topic: id.to_owned(), message });
+                }
             }
         }
     }

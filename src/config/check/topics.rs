@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::rules::Report;
-use crate::config::{Config, PipelineConfig};
+use crate::config::{Config, JournalKind, PipelineConfig};
 
 /// Kafka's own limit (`org.apache.kafka.common.internals.Topic`).
 const NAME_BYTES_MAX: usize = 249;
@@ -16,15 +16,16 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
             if let Some(problem) = name_problem(topic) {
                 report.fault(&path, problem, "a topic of 1 to 249 letters, digits, \".\", \"_\" and \"-\"");
             }
-            let earlier = uses.get(topic).or_else(|| writers.get(topic).filter(|_| section == "outputs"));
+            let earlier = uses.get(topic).or_else(|| writers.get(topic).filter(|_| writes(section)));
             if let Some(earlier) = earlier {
                 report.fault(&path, format!("already the topic of {earlier}"), "a topic of its own");
             } else {
                 uses.insert(topic, path.join("."));
             }
         }
+        let written = outputs(pipeline);
         writers
-            .extend(outputs(pipeline).map(|(key, topic)| (topic, format!("pipeline.{name}.outputs.{key}"))));
+            .extend(written.map(|(section, key, topic)| (topic, format!("pipeline.{name}.{section}.{key}"))));
     }
     for (name, pipeline) in &config.pipeline {
         if let Some(via) = feeds_itself(name, pipeline, config) {
@@ -42,20 +43,29 @@ fn inputs(pipeline: &PipelineConfig) -> impl Iterator<Item = (&'static str, &'st
     [("events", "topic", pipeline.events.topic.as_str())].into_iter().chain(labels)
 }
 
-fn outputs(pipeline: &PipelineConfig) -> impl Iterator<Item = (&'static str, &str)> {
-    let outputs = &pipeline.outputs;
-    let examples = outputs.examples.as_deref().map(|topic| ("examples", topic));
+/// The sections that name what a pipeline writes.
+fn writes(section: &str) -> bool {
+    ["outputs", "journal"].contains(&section)
+}
+
+fn outputs(pipeline: &PipelineConfig) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+    let (outputs, journal) = (&pipeline.outputs, &pipeline.journal);
+    let examples = outputs.examples.as_deref().map(|topic| ("outputs", "examples", topic));
+    // Where it has no name of its own, it has the pipeline's.
+    let named = journal.kind == JournalKind::Kafka && !journal.topic.is_empty();
+    let journal = named.then_some(("journal", "topic", journal.topic.as_str()));
     [
-        ("predictions", outputs.predictions.as_str()),
-        ("alerts", &outputs.alerts),
-        ("dead_letters", &outputs.dead_letters),
+        ("outputs", "predictions", outputs.predictions.as_str()),
+        ("outputs", "alerts", &outputs.alerts),
+        ("outputs", "dead_letters", &outputs.dead_letters),
     ]
     .into_iter()
     .chain(examples)
+    .chain(journal)
 }
 
 fn topics(pipeline: &PipelineConfig) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-    inputs(pipeline).chain(outputs(pipeline).map(|(key, topic)| ("outputs", key, topic)))
+    inputs(pipeline).chain(outputs(pipeline))
 }
 
 fn name_problem(topic: &str) -> Option<&'static str> {
@@ -72,7 +82,7 @@ fn name_problem(topic: &str) -> Option<&'static str> {
 /// Name of another pipeline that reads what `start` writes, and whose outputs lead back to `start`.
 fn feeds_itself<'a>(start: &str, pipeline: &PipelineConfig, config: &'a Config) -> Option<&'a str> {
     let readers = |writer: &PipelineConfig| {
-        let written: Vec<String> = outputs(writer).map(|(_, topic)| topic.to_owned()).collect();
+        let written: Vec<String> = outputs(writer).map(|(_, _, topic)| topic.to_owned()).collect();
         let reads = move |reader: &PipelineConfig| {
             inputs(reader).any(|(_, _, topic)| written.iter().any(|it| it == topic))
         };
@@ -97,7 +107,7 @@ fn feeds_itself<'a>(start: &str, pipeline: &PipelineConfig, config: &'a Config) 
 
 #[cfg(test)]
 mod tests {
-    use crate::config::check::tests::{changed, faults, fixture, one, says};
+    use crate::config::check::tests::{added, changed, faults, fixture, one, says};
 
     #[test]
     fn topics_are_names_that_kafka_takes() {
@@ -117,6 +127,12 @@ mod tests {
             changed("x.alerts", "x.events"),
             &["outputs.alerts", "already the topic of pipeline.x.events.topic"],
         );
+        let journal = |kind: &str| format!("[pipeline.x.journal]\nkind = \"{kind}\"\ntopic = \"x.alerts\"\n");
+        says(
+            added(&journal("kafka")),
+            &["pipeline.x.journal.topic", "already the topic of pipeline.x.outputs.alerts"],
+        );
+        assert_eq!(faults(&(fixture() + &journal("file"))), [], "a topic that is not used");
         let second = fixture().replace("pipeline.x", "pipeline.y");
         assert_eq!(faults(&(fixture() + &second)).len(), 3, "each output of y is already an output of x");
         let own = second.replace("x.predictions", "y.predictions").replace("x.alerts", "y.alerts");
