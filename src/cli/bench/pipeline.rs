@@ -28,7 +28,11 @@ pub struct Args {
     /// Events in each pass
     #[arg(long, default_value_t = 3_000_000)]
     events: u64,
-    /// Passes of each kind, in turn, after one that warms Kafka up; medians are printed
+    /// Passes of each kind before those that count: Kafka's byte code is compiled on the same cores for its first two
+    /// minutes of work, and costs it three times as much until then
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    warm: u64,
+    /// Passes of each kind, in turn; medians are printed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     passes: u64,
     /// A running Kafka; otherwise one is started from the jars in .kafka/libs (see deploy/kafka/fetch)
@@ -127,8 +131,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         load(&brokers, TOPIC, args.events, None)?;
         let (mut passes, mut exact, mut bares) = (Vec::new(), Vec::new(), Vec::new());
         let spent = || Spent::until_now(kafka);
-        // The first pass of each kind is not counted: Kafka's byte code is still being compiled, on the same cores.
-        for pass in 0..=args.passes {
+        for pass in 0..args.warm + args.passes {
             let dir = data.join(format!("pass-{pass}"));
             let render = metrics.clone();
             passes.push(pipeline_pass(&config, dir, args.events, kafka, move || render.render()).await?);
@@ -149,7 +152,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             println!(
                 "pass {pass}{}: pipeline {:.3} M/s ({:.2} CPU s a million), bare pipe {:.3} M/s ({:.2}; predictions of \
                  {value_bytes} bytes), ratio {:.2}",
-                if pass == 0 { " (Kafka warms up, not counted)" } else { "" },
+                if pass < args.warm { " (Kafka warms up, not counted)" } else { "" },
                 rate(last.seconds),
                 cost(&last.spent),
                 rate(bare.0),
@@ -327,15 +330,16 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn summary(args: &Args, passes: &[Pass], exact: &[Pass], bares: &[(f64, Spent)]) {
     let events = args.events as f64;
-    let (first, passes) = passes.split_first().expect("the first pass is always made");
-    let bares = &bares[1..];
+    let warm = args.warm as usize;
+    let (first, passes, bares) = (&passes[0], &passes[warm..], &bares[warm..]);
     let pipeline = median(passes.iter().map(|pass| pass.seconds).collect());
     let bare = median(bares.iter().map(|(seconds, _)| *seconds).collect());
     let ratio = median(passes.iter().zip(bares).map(|(pass, (bare, _))| bare / pass.seconds).collect());
     println!("\npipeline  {:.3} M events/s (median of {})", events / pipeline / 1e6, passes.len());
     println!("bare pipe {:.3} M events/s", events / bare / 1e6);
     println!("ratio     {ratio:.2} (median of the pairs)");
-    if let Some((_, exact)) = exact.split_first() {
+    if args.exactly_once {
+        let exact = &exact[warm..];
         let seconds = median(exact.iter().map(|pass| pass.seconds).collect());
         let ratio =
             median(passes.iter().zip(exact).map(|(pass, exact)| pass.seconds / exact.seconds).collect());
