@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// How long freed memory is kept for the next who asks, in milliseconds (ten times that for whole arenas). With mimalloc's
 /// own 10 ms, what one batch's buffers give back is gone before the next batch asks for it, and every 4 KiB of it costs a
-/// page fault: a tenth of all CPU time under full load.
+/// page fault.
 const PURGE_DELAY_MS: std::ffi::c_long = 200;
 
 fn main() -> ExitCode {

@@ -1,5 +1,5 @@
 //! All that touches librdkafka's C interface: reading batches, producing to a topic's handle, what a fetch told. The only
-//! file with `unsafe`; `tests/sanitiser/run` runs its tests under AddressSanitizer, librdkafka's C included.
+//! file of the library with `unsafe`; `tests/sanitiser/run` runs its tests under AddressSanitizer, librdkafka's C included.
 //!
 //! Everything here copies bytes into or out of plain Rust data before it returns, so no pointer of librdkafka's leaves
 //! this file.
